@@ -1,0 +1,1 @@
+"""Grades students' notebooks: their code runs in a sandbox, the checks run outside it."""

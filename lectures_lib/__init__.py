@@ -1,0 +1,1 @@
+"""Reference implementations for a course on variational methods: numba kernels behind plain NumPy functions."""
