@@ -19,7 +19,7 @@ help: ## this list
 	@echo "make course   from a fresh clone to a built book, a student release and a graded class"
 	@echo "make test     every test"
 	@echo
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- the environment -------------------------------------------------------------------------------------------------
 
