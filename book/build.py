@@ -1,7 +1,7 @@
 """Builds the book to _build/html, warnings as errors: python book/build.py
 
-Jupyter Book executes a chapter again when the chapter's code changed. It cannot see that the library changed, so
-the cache of executed chapters is dropped here when it was made with another state of lectures_lib.
+Jupyter Book executes a chapter again when the chapter's code changed. It cannot see that the library changed,
+so the cache of executed chapters is dropped here when it was made with another state of lectures_lib.
 """
 
 import hashlib

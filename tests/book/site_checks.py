@@ -1,0 +1,82 @@
+"""What can be wrong with a chapter's source or a built page; each check returns a list of complaints."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+from bs4 import BeautifulSoup
+
+CELL = re.compile(r"^(`{3,})\{code-cell\}[^\n]*\n(.*?)^\1[ \t]*$", re.DOTALL | re.MULTILINE)
+HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+MAX_LINES = 15  # what a reader takes in at a glance
+MIN_ALT = 30  # characters; anything shorter names a figure but does not say what it shows
+LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "embed": "src"}
+
+
+def cells(source: str) -> list[tuple[dict, str]]:
+    """The options and the code of each code cell of a MyST text notebook."""
+    found = []
+    for match in CELL.finditer(source):
+        body = match.group(2)
+        options: dict = {}
+        if body.startswith("---\n"):
+            head, body = body[4:].split("\n---\n", 1)
+            options = yaml.safe_load(head)
+        else:
+            lines = body.splitlines()
+            count = next((k for k, line in enumerate(lines) if not line.startswith(":")), len(lines))
+            options = yaml.safe_load("\n".join(line[1:] for line in lines[:count])) or {}
+            body = "\n".join(lines[count:])
+        found.append((options, body.strip("\n")))
+    return found
+
+
+def long_visible_cells(source: str) -> list[str]:
+    return [
+        f"{len(code.splitlines())} lines: {code.splitlines()[0]}"
+        for options, code in cells(source)
+        if len(code.splitlines()) > MAX_LINES and not HIDDEN.intersection(options.get("tags", []))
+    ]
+
+
+def figures_without_alt(page: BeautifulSoup) -> list[str]:
+    complaints = []
+    for image in page.select("article img"):
+        alt = image.get("alt", "")
+        if len(alt) < MIN_ALT or re.search(r"\.(png|svg|jpe?g)$", alt):
+            complaints.append(f"alt {alt!r} of {image.get('src', '')[:60]}")
+    return complaints
+
+
+def network_loads(page: BeautifulSoup) -> list[str]:
+    """What a browser would fetch from elsewhere when it shows the page; links to click are no matter."""
+    complaints = []
+    for tag, attribute in LOADS.items():
+        for element in page.find_all(tag):
+            address = element.get(attribute, "")
+            if address.startswith(("http:", "https:", "//")) and element.get("rel") != ["license"]:
+                complaints.append(f"{tag} {address}")
+    for element in page.find_all(["script", "style"]):
+        complaints += [
+            f"{element.name}: {found}" for found in re.findall(r"https?://[^\s\"')]+", element.text)
+        ]
+    return complaints
+
+
+def dead_links(name: str, page: BeautifulSoup, site: Path) -> list[str]:
+    complaints = []
+    for link in page.select("a[href]"):
+        parts = urlsplit(link["href"])
+        if parts.scheme or parts.netloc:
+            continue
+        target = site / unquote(parts.path) if parts.path else site / name
+        if not target.is_file():
+            complaints.append(f"no file for {link['href']}")
+        elif parts.fragment and target.suffix == ".html" and not has_anchor(target, unquote(parts.fragment)):
+            complaints.append(f"no anchor for {link['href']}")
+    return complaints
+
+
+def has_anchor(path: Path, anchor: str) -> bool:
+    return re.search(rf'\bid="{re.escape(anchor)}"', path.read_text(encoding="utf8")) is not None

@@ -1,0 +1,164 @@
+"""The built book and its sources: is everything there, linked, described, and free of the network?"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "book").glob("*.md"))
+CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field"]
+PAGE_LIMIT = 3_000_000  # bytes; a page should open at once on a slow line
+HINT_ANCHORS = {
+    "gibbs_principle": ["entropy", "kl-divergence", "elbo", "posterior", "quickscore"],
+    "mean_field": ["energy", "coordinate-update", "coordinate-ascent", "bound", "denoising"],
+}
+
+sys.path.insert(0, str(Path(__file__).parent))
+import site_checks  # noqa: E402  (pytest's importlib mode does not put a test's own folder on the path)
+
+
+def test_build_has_no_warning(build):
+    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-5000:]
+    assert "build succeeded." in build.stdout
+
+
+def test_every_source_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf8")
+    listed = set(re.findall(r"(?:file|root): (\w+)", toc))
+    assert listed == {path.stem for path in SOURCES}
+
+
+def test_every_option_has_a_reason():
+    lines = (ROOT / "_config.yml").read_text(encoding="utf8").splitlines()
+    plain = {"title", "author"}  # say what they are
+    silent = []
+    for before, line in zip(["", *lines], lines, strict=False):
+        key = re.match(r"\s*([\w]+):\s*\S", line)
+        if key and "#" not in line and not before.lstrip().startswith("#") and key.group(1) not in plain:
+            silent.append(line)
+    macros = ("KL", "ELBO", "argmax", "argmin", "E", "default_mode")
+    assert [line for line in silent if not line.strip().startswith(macros)] == []
+
+
+def test_no_cell_may_take_a_minute():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    assert config["execute"]["timeout"] <= 60  # nbclient stops a cell at that, and the build fails
+    assert config["execute"]["allow_errors"] is False
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_no_long_cell_is_open(source):
+    assert site_checks.long_visible_cells(source.read_text(encoding="utf8")) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_citations_are_in_the_bibliography(source, pages):
+    keys = set(re.findall(r"@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(encoding="utf8")))
+    cited = {
+        key
+        for found in re.findall(r"\{cite:\w\}`([^`]+)`", source.read_text(encoding="utf8"))
+        for key in found.split(",")
+    }
+    assert cited <= keys
+    assert "[?]" not in pages[source.stem + ".html"].text
+
+
+def test_every_figure_has_alt_text(pages):
+    complaints = {name: site_checks.figures_without_alt(page) for name, page in pages.items()}
+    assert {name: found for name, found in complaints.items() if found} == {}
+    assert all(pages[f"{chapter}.html"].select("article img") for chapter in CHAPTERS)
+
+
+def test_no_link_is_dead(pages, site):
+    complaints = {name: site_checks.dead_links(name, page, site) for name, page in pages.items()}
+    assert {name: found for name, found in complaints.items() if found} == {}
+
+
+def test_nothing_is_fetched_from_the_network(pages):
+    complaints = {name: site_checks.network_loads(page) for name, page in pages.items()}
+    assert {name: found for name, found in complaints.items() if found} == {}
+
+
+def test_style_sheets_fetch_nothing_from_the_network(site):
+    for path in site.rglob("*.css"):
+        found = re.findall(
+            r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^)\s]+", path.read_text(encoding="utf8")
+        )
+        assert found == [], path.name
+
+
+def test_pages_are_small(site):
+    sizes = {path.name: path.stat().st_size for path in site.glob("*.html")}
+    assert {name: size for name, size in sizes.items() if size > PAGE_LIMIT} == {}
+
+
+def test_anchors_that_feedback_links_to_exist(site):
+    sections = {f"{page}.html#{anchor}" for page, anchors in HINT_ANCHORS.items() for anchor in anchors}
+    for path in (ROOT / "autograder" / "exercises").glob("*.py"):
+        sections.update(re.findall(r"\"(\w+\.html#[\w-]+)\"", path.read_text(encoding="utf8")))
+    built = {section for section in sections if (site / section.split("#")[0]).is_file()}
+    missing = [
+        s for s in sorted(built) if not site_checks.has_anchor(site / s.split("#")[0], s.split("#")[1])
+    ]
+    assert missing == []
+    assert len(built) >= sum(map(len, HINT_ANCHORS.values()))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_chapter_has_a_slider(chapter, pages):
+    for slider in pages[f"{chapter}.html"].select("figure.slider"):
+        control = slider.select_one("input[type=range]")
+        assert control["aria-label"]
+        assert len(slider.select("img")) == int(control["max"]) + 1
+        assert len(slider.select("img:not([hidden])")) == 1
+    assert pages[f"{chapter}.html"].select("figure.slider")
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_no_outputs_are_committed(chapter):
+    tracked = subprocess.run(
+        ["git", "ls-files", "book"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert f"book/{chapter}.md" in tracked
+    assert not [name for name in tracked if name.endswith(".ipynb")]
+
+
+# The checks themselves can fail.
+
+
+def test_check_finds_a_long_cell():
+    code = "\n".join(f"x = {k}" for k in range(16))
+    assert site_checks.long_visible_cells(f"```{{code-cell}}\n{code}\n```\n")
+    assert not site_checks.long_visible_cells(f"```{{code-cell}}\n:tags: [hide-input]\n{code}\n```\n")
+    assert not site_checks.long_visible_cells(f"```{{code-cell}}\n---\ntags: [hide-cell]\n---\n{code}\n```\n")
+
+
+@pytest.mark.parametrize(
+    "image", ['<img src="a.png">', '<img src="a.png" alt="_images/abcdefabcdefabcdefabcdefabc.png">']
+)
+def test_check_finds_a_figure_without_alt(image):
+    assert site_checks.figures_without_alt(BeautifulSoup(f"<article>{image}</article>", "html.parser"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script src="https://unpkg.com/x.js"></script>',
+        '<link rel="stylesheet" href="//fonts.example/x.css">',
+        "<script>const u = 'https://unpkg.com/x.js'</script>",
+    ],
+)
+def test_check_finds_a_network_address(text):
+    assert site_checks.network_loads(BeautifulSoup(text, "html.parser"))
+
+
+@pytest.mark.parametrize("href", ["nowhere.html", "here.html#nowhere", "#nowhere"])
+def test_check_finds_a_dead_link(href, tmp_path):
+    (tmp_path / "here.html").write_text('<p id="somewhere"></p>', encoding="utf8")
+    page = BeautifulSoup(f'<a href="{href}">x</a>', "html.parser")
+    assert site_checks.dead_links("here.html", page, tmp_path)
