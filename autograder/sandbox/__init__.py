@@ -1,0 +1,17 @@
+"""Runs strangers' code: a fork server in bubblewrap, with namespaces, limits and a plain-data channel."""
+
+from autograder.sandbox.bubblewrap import SandboxUnavailable
+from autograder.sandbox.client import RunResult, Sandbox, Session, SessionLost, WrongType
+from autograder.sandbox.inside.channel import Source
+from autograder.sandbox.limits import Limits
+
+__all__ = [
+    "Limits",
+    "RunResult",
+    "Sandbox",
+    "SandboxUnavailable",
+    "Session",
+    "SessionLost",
+    "Source",
+    "WrongType",
+]

@@ -1,0 +1,172 @@
+"""Starts a submission: a process in namespaces of its own, with fresh file systems, limits and no privileges.
+
+Three processes, one after the other. The *starter* enters new namespaces and ends. Its child, the *keeper*,
+is the first process of the new process namespace: when the server kills it, the kernel kills everything
+that the submission has started, and the mounts with all files vanish. The keeper's child is the root
+session.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import kernel, seccomp
+
+HOME = "/home/student"
+FILES_PER_SYSTEM = 4096
+_NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
+
+
+def start(
+    serve: Callable[[], None], keep: list[int], limits: dict[str, Any], isolation: str, size: int
+) -> tuple[int, int]:
+    """Start a submission that runs `serve`, and return two process ids.
+
+    They are the keeper's, as seen from here, and the root session's, as seen from inside.
+
+    Parameters
+    ----------
+    keep
+        File descriptors that the submission keeps; all others are closed.
+    isolation
+        "nested" (namespaces of its own), "bubblewrap" (those of a bubblewrap that serves this submission
+        alone) or "none".
+    size
+        Address space that the server itself takes, which a session may have on top of its limit.
+
+    Raises
+    ------
+    OSError
+        If a namespace, mount or limit is refused.
+    """
+    reading, writing = os.pipe()
+    starter = os.fork()
+    if starter == 0:
+        os.close(reading)
+        try:
+            _prepare(serve, [*keep, writing], writing, limits, isolation, size)
+        except BaseException as error:  # noqa: BLE001 - the server reads what went wrong from the pipe
+            os.write(writing, f"error {type(error).__name__}: {error}\n".encode())
+        os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        lines = pipe.read().splitlines()
+    os.waitpid(starter, 0)
+    said = dict(line.split(" ", 1) for line in lines)
+    if "root" not in said or "keeper" not in said:
+        if "keeper" in said:
+            os.kill(int(said["keeper"]), signal.SIGKILL)
+            os.waitpid(int(said["keeper"]), 0)
+        raise OSError(said.get("error", "the submission's first process ended"))
+    return int(said["keeper"]), int(said["root"])
+
+
+def _prepare(
+    serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
+) -> None:
+    """In the starter: enter the namespaces, fork the keeper, end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a handler would let the student interrupt the keeper
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    if isolation == "nested":
+        user, group = os.getuid(), os.getgid()
+        kernel.unshare(_NAMESPACES)
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    keeper = os.fork()
+    if keeper:
+        os.write(status, f"keeper {keeper}\n".encode())
+        os._exit(0)
+    os.setsid()
+    if isolation == "nested":
+        with open("/proc/sys/user/max_user_namespaces", "w") as file:
+            file.write("0")
+        _mount(limits["disk"])
+    else:
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    if isolation != "none":
+        kernel.drop_capabilities()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    _limit(limits, size)
+    root = os.fork()
+    if root == 0:
+        _close_except(keep)
+        if isolation != "none":
+            seccomp.install()
+        os.chdir(HOME if isolation != "none" else os.environ["HOME"])
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 - the global state is what students' code draws from
+        os.write(status, f"root {os.getpid()}\n".encode())
+        os.close(status)
+        serve()
+        os._exit(0)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the student's processes may not look into this one
+    _close_except([])
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            signal.pause()
+
+
+def _mount(size: int) -> None:
+    """Fresh file systems in memory over every place that can be written, and nothing where /proc was.
+
+    Without /proc no process of the submission can list others, read their memory, or see what is mounted
+    from where.
+    """
+    options = f"size={size},nr_inodes={FILES_PER_SYSTEM},mode=0700"
+    for place in ("/tmp", HOME, "/dev/shm"):
+        kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+    with open("/proc/cpuinfo", "rb") as file:
+        cpuinfo = file.read()  # LLVM asks it for the kind of processor on ARM
+    kernel.mount(
+        "tmpfs", "/proc", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,nr_inodes=8,mode=0555"
+    )
+    with open("/proc/cpuinfo", "wb") as file:
+        file.write(cpuinfo)
+    read_only = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("", "/proc", None, read_only)
+
+
+def _limit(limits: dict[str, Any], size: int) -> None:
+    """Kernel limits of every process; the hard ones, so that they can't be raised again."""
+    memory = size + limits["memory"]
+    for what, value in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, int(limits["submission_seconds"]) + 1),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_FSIZE, limits["disk"]),
+        (resource.RLIMIT_STACK, 8 * 2**20),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_SIGPENDING, 256),
+    ):
+        _, hard = resource.getrlimit(what)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, value))
+
+
+def _close_except(keep: list[int]) -> None:
+    """Close every file descriptor but the standard ones, which lead to /dev/null, and `keep`."""
+    first = 3
+    for descriptor in sorted(d for d in keep if d >= first):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[0] + 1024)

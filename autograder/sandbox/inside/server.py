@@ -1,0 +1,147 @@
+"""The fork server: has NumPy, IPython and Matplotlib imported, and starts one submission after another.
+
+Only the trusted side speaks to it, over the socket that it was started with. It never holds anything
+secret, since every submission starts as a copy of it. It must stay single-threaded: a fork copies one
+thread only.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from . import namespaces, seccomp, session, shell, watchdog
+from .channel import adopt, receive, send
+
+SAMPLE_SECONDS = 0.2
+END_SECONDS = 5.0
+
+
+def main() -> None:
+    """Serve until the trusted side closes the connection. Arguments: the socket's number, options as JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    control = adopt(int(sys.argv[1]))
+    options = json.loads(sys.argv[2])
+    prepared = shell.create()
+    _warm_up(prepared)
+    gc.collect()
+    gc.freeze()
+    send(control, {"ready": True, "seccomp": seccomp.supported()})
+    Server(control, prepared, options["limits"], options["isolation"]).serve()
+
+
+def _warm_up(prepared: shell.Shell) -> None:
+    """Do once what every submission would else do: build the font cache, load what is imported lazily."""
+    limits = {"stream_bytes": 1000, "displays": 3, "display_bytes": 2**20}
+    figure = (
+        "import matplotlib.pyplot as plt\n"
+        "plt.figure()\nplt.plot([0, 1], label='$x$')\nplt.legend()\nplt.title('a')"
+    )
+    for text in (figure, "[1, 2.5]", "await __import__('asyncio').sleep(0)", "1 / 0"):
+        prepared.run(text, "<warm-up>", limits)
+    prepared.reset(new_session=True)
+    prepared.execution_count = 1
+    prepared.cells.clear()
+
+
+class Server:
+    """State of the fork server: at most one submission at a time."""
+
+    def __init__(
+        self, control: socket.socket, prepared: shell.Shell, limits: dict[str, Any], isolation: str
+    ) -> None:
+        self._control = control
+        self._shell = prepared
+        self._limits = limits
+        self._isolation = isolation
+        self._keeper = 0
+        self._killed: dict[int, str] = {}  # inner process id -> reason
+        self._size = _virtual_size()
+
+    def serve(self) -> None:
+        """Answer requests; between them, watch the submission that runs."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        while True:
+            if not poll.poll(SAMPLE_SECONDS * 1000 if self._keeper else None):
+                self._watch()
+                continue
+            try:
+                request, descriptor = receive(self._control)
+            except (EOFError, OSError):
+                self._end()
+                os._exit(0)
+            if request["op"] == "begin":
+                answer = self._begin(descriptor)
+            else:
+                operations = {"end": self._end, "prune": self._prune, "why": self._why}
+                answer = operations[request["op"]](*request["args"])
+            send(self._control, answer | {"nonce": request["nonce"]})
+
+    def _begin(self, descriptor: int) -> dict[str, Any]:
+        self._end()
+        self._killed.clear()
+
+        def serve() -> None:
+            session.serve(adopt(descriptor), self._shell, self._limits)
+
+        try:
+            self._keeper, root = namespaces.start(
+                serve, [descriptor], self._limits, self._isolation, self._size
+            )
+        except OSError as error:
+            return {"error": str(error)}
+        finally:
+            os.close(descriptor)
+        return {"pid": root}
+
+    def _end(self) -> dict[str, Any]:
+        """Kill the keeper, and with it everything that the submission has started."""
+        if not self._keeper:
+            return {}
+        deadline = time.monotonic() + END_SECONDS
+        if self._isolation != "nested":
+            while running := watchdog.processes(self._isolation, self._keeper):
+                for process in running:
+                    watchdog.kill(process.pid)
+                if time.monotonic() > deadline:
+                    return {"error": "processes of the submission do not end"}
+                time.sleep(0.01)
+        watchdog.kill(self._keeper)
+        while os.waitpid(self._keeper, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline:
+                return {"error": "processes of the submission do not end"}
+            time.sleep(0.001)
+        self._keeper = 0
+        return {}
+
+    def _prune(self, keep: list[int]) -> dict[str, Any]:
+        """Kill every process of the submission but those with the given inner ids."""
+        if self._keeper:
+            for process in watchdog.processes(self._isolation, self._keeper):
+                if process.inner not in keep:
+                    watchdog.kill(process.pid)
+        return {}
+
+    def _why(self, inner: int) -> dict[str, Any]:
+        """Why a process was killed, "" if it wasn't."""
+        return {"reason": self._killed.get(inner, "")}
+
+    def _watch(self) -> None:
+        running = watchdog.processes(self._isolation, self._keeper)
+        for process in watchdog.greedy(running, self._limits["memory"], self._size):
+            watchdog.kill(process.pid)
+            self._killed[process.inner] = "ran out of memory"
+
+
+def _virtual_size() -> int:
+    with open("/proc/self/status") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["VmSize"].split()[0]) * watchdog.KIBIBYTE

@@ -1,0 +1,24 @@
+"""What a submission may use. Wall time is kept by the trusted side, the rest by the kernel and a watchdog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a submission; sizes in bytes, times in seconds of wall time."""
+
+    submission_seconds: float = 300.0  # for the caller, who adds up the times of cells and calls
+    cell_seconds: float = 60.0
+    call_seconds: float = 20.0  # generous, because the first call of a numba function compiles it
+    memory: int = 2048 * MEBIBYTE  # of all the submission's processes and its files together
+    processes: int = 100  # threads included; each kept state is one
+    open_files: int = 256  # of a process
+    disk: int = 64 * MEBIBYTE  # each of /tmp, /home/student and /dev/shm, and the largest file
+    stream_bytes: int = 64 * 1024  # of stdout and of stderr, kept per cell
+    displays: int = 20  # figures and displayed values per cell
+    display_bytes: int = 4 * MEBIBYTE  # of all of them together, per cell
+    message_bytes: int = 32 * MEBIBYTE  # of one answer
