@@ -1,0 +1,43 @@
+"""Checks of arguments that several modules share; each returns the array in the form that kernels want."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SYMMETRY_RTOL = 1e-10
+"""Couplings computed in float64 by different orders of summation agree to this; real asymmetry is far larger."""
+
+
+def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
+    """Return a finite array of `ndim` dimensions, or raise a ValueError that says what came instead."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
+    array = np.ascontiguousarray(array, dtype=dtype)
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name}: expected finite numbers, got {array[where]} at index {where}")
+    return array
+
+
+def ising_parameters(J, h) -> tuple[np.ndarray, np.ndarray]:
+    """Return couplings and fields as float64 arrays, after checking shapes, symmetry and the zero diagonal."""
+    J = real_array("J", J, 2)
+    h = real_array("h", h, 1)
+    n = h.shape[0]
+    if n == 0:
+        raise ValueError("h: expected at least one spin, got none")
+    if J.shape != (n, n):
+        raise ValueError(f"J: expected shape ({n}, {n}) to match h, got {J.shape}")
+    if np.diagonal(J).any():
+        i = int(np.flatnonzero(np.diagonal(J))[0])
+        raise ValueError(f"J: expected a zero diagonal, got {J[i, i]} at index ({i}, {i})")
+    difference = np.abs(J - J.T)
+    if difference.max() > SYMMETRY_RTOL * max(1.0, np.abs(J).max()):
+        i, k = (int(x) for x in np.unravel_index(difference.argmax(), J.shape))
+        raise ValueError(
+            f"J: expected a symmetric matrix, got {J[i, k]} at ({i}, {k}) and {J[k, i]} at ({k}, {i})"
+        )
+    return J, h

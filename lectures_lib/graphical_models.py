@@ -1,0 +1,509 @@
+"""Directed and undirected graphical models over discrete variables.
+
+A Bayes net is a product of conditional tables, a factor graph a product of non-negative tables over a partition
+function Z. Tables are kept as natural logarithms (-inf for an impossible state); the last variable of a scope changes fastest. A
+state is an integer from 0 to cardinality - 1. Exact inference is by variable elimination, with cost exponential in the
+induced width.
+
+    >>> import numpy as np
+    >>> graph = FactorGraph((2, 2), ((0, 1),), (np.log([[1.0, 2.0], [3.0, 4.0]]),))
+    >>> bool(np.isclose(log_partition(graph), np.log(10)))
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from lectures_lib.uai import read_evidence, read_tables, write_tables
+
+MAX_TABLE_ENTRIES = 1 << 26
+"""Variable elimination stops before it makes a larger table: 2^26 float64 numbers are half a gigabyte."""
+
+SUM_TOLERANCE = 1e-6
+"""A conditional table may miss a sum of 1 by this much; published networks are rounded to about as many digits."""
+
+
+class FactorGraph(NamedTuple):
+    """Unnormalised p̃(x) = Π_f exp(log_tables[f][x_scope(f)]).
+
+    Attributes
+    ----------
+    cardinalities : tuple of int
+        Number of states of each variable.
+    scopes : tuple of tuple of int
+        The variables of each factor.
+    log_tables : tuple of ndarray, float64
+        One table a factor, with a dimension a variable of its scope.
+    """
+
+    cardinalities: tuple[int, ...]
+    scopes: tuple[tuple[int, ...], ...]
+    log_tables: tuple[np.ndarray, ...]
+
+
+class BayesNet(NamedTuple):
+    """p(x) = Π_i p(x_i | x_parents(i)).
+
+    Attributes
+    ----------
+    cardinalities : tuple of int
+    parents : tuple of tuple of int
+        Without directed cycles.
+    tables : tuple of ndarray, float64
+        tables[i] has a dimension a parent, in their order, and last the variable's own, over which it sums to 1.
+    """
+
+    cardinalities: tuple[int, ...]
+    parents: tuple[tuple[int, ...], ...]
+    tables: tuple[np.ndarray, ...]
+
+
+class NoisyOr(NamedTuple):
+    """Two layers: independent diseases, and symptoms that each present disease may turn on by itself.
+
+    p(s_j = 0 | z) = (1 - leak_j) Π_d (1 - activation_jd)^{z_d}.
+
+    Attributes
+    ----------
+    prior : ndarray, shape (D,), float64
+    activation : ndarray, shape (S, D), float64
+    leak : ndarray, shape (S,), float64
+
+    References
+    ----------
+    Pearl (1988), Probabilistic reasoning in intelligent systems, §4.3.2; Shwe et al. (1991).
+    """
+
+    prior: np.ndarray
+    activation: np.ndarray
+    leak: np.ndarray
+
+
+class SigmoidBeliefNet(NamedTuple):
+    """Two layers of 0/1 units: p(h_k = 1) = σ(c_k), p(v_i = 1 | h) = σ(b_i + W_i h).
+
+    Attributes
+    ----------
+    W : ndarray, shape (D, H), float64
+    b : ndarray, shape (D,), float64
+    c : ndarray, shape (H,), float64
+
+    References
+    ----------
+    Neal (1992), Connectionist learning of belief networks.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+
+
+def validate_factor_graph(graph: FactorGraph) -> FactorGraph:
+    """Return the graph with float64 tables, or raise a ValueError that says what is malformed."""
+    cardinalities = _cardinalities(graph.cardinalities)
+    if len(graph.scopes) != len(graph.log_tables):
+        raise ValueError(
+            f"log_tables: expected {len(graph.scopes)} to match scopes, got {len(graph.log_tables)}"
+        )
+    scopes, tables = [], []
+    for f, (scope, table) in enumerate(zip(graph.scopes, graph.log_tables, strict=True)):
+        scope = _scope(f"scopes[{f}]", scope, len(cardinalities))
+        table = np.ascontiguousarray(table, dtype=np.float64).reshape(np.shape(table))
+        shape = tuple(cardinalities[v] for v in scope)
+        if table.shape != shape:
+            raise ValueError(f"log_tables[{f}]: expected shape {shape} for scope {scope}, got {table.shape}")
+        if np.isnan(table).any() or np.isposinf(table).any():
+            raise ValueError(f"log_tables[{f}]: expected logarithms below +inf, got NaN or +inf")
+        scopes.append(scope)
+        tables.append(table)
+    return FactorGraph(cardinalities, tuple(scopes), tuple(tables))
+
+
+def validate_bayes_net(net: BayesNet) -> BayesNet:
+    """Return the net with float64 tables, or raise a ValueError that says what is malformed."""
+    cardinalities = _cardinalities(net.cardinalities)
+    if not len(net.parents) == len(net.tables) == len(cardinalities):
+        raise ValueError(
+            f"parents, tables: expected {len(cardinalities)} of each, got {len(net.parents)} and {len(net.tables)}"
+        )
+    parents, tables = [], []
+    for i, (own_parents, table) in enumerate(zip(net.parents, net.tables, strict=True)):
+        scope = _scope(f"parents[{i}]", (*own_parents, i), len(cardinalities))
+        table = np.asarray(table, dtype=np.float64)
+        shape = tuple(cardinalities[v] for v in scope)
+        if table.shape != shape:
+            raise ValueError(f"tables[{i}]: expected shape {shape}, got {table.shape}")
+        if not (table >= 0).all():
+            raise ValueError(
+                f"tables[{i}]: expected probabilities of at least 0, got {np.nanmin(table)} or NaN"
+            )
+        sums = table.sum(axis=-1)
+        if np.abs(sums - 1).max() > SUM_TOLERANCE:
+            worst = sums.ravel()[np.abs(sums - 1).argmax()]
+            raise ValueError(
+                f"tables[{i}]: expected conditional probabilities that sum to 1, got a sum of {worst}"
+            )
+        parents.append(scope[:-1])
+        tables.append(table)
+    net = BayesNet(cardinalities, tuple(parents), tuple(tables))
+    _topological_order(net)
+    return net
+
+
+def log_joint(model: BayesNet | NoisyOr | SigmoidBeliefNet, states) -> np.ndarray:
+    """Log probability of complete states.
+
+    Parameters
+    ----------
+    model : BayesNet, NoisyOr or SigmoidBeliefNet
+    states : array_like, shape (n, V) or (V,), int
+        For a NoisyOr the diseases, then the symptoms; for a SigmoidBeliefNet the hidden units, then the visible ones.
+
+    Returns
+    -------
+    ndarray, shape (n,) or a float for a single state, float64
+
+    Raises
+    ------
+    ValueError
+        If the model or the states are malformed.
+    """
+    if isinstance(model, BayesNet):
+        return log_unnormalized(to_factor_graph(model), states)
+    if isinstance(model, NoisyOr):
+        model = _noisy_or(model)
+        num_hidden = model.prior.size
+        states, single = _states(states, (2,) * (num_hidden + model.leak.size))
+        z, s = states[:, :num_hidden], states[:, num_hidden:]
+        off = (1 - model.leak) * np.prod(np.where(z[:, None, :] == 1, 1 - model.activation, 1.0), axis=2)
+        on = np.where(s == 1, 1 - off, off)
+        p = np.where(z == 1, model.prior, 1 - model.prior)
+        with np.errstate(divide="ignore"):
+            result = np.log(p).sum(axis=1) + np.log(on).sum(axis=1)
+    else:
+        model = _sigmoid_belief_net(model)
+        num_hidden = model.c.size
+        states, single = _states(states, (2,) * (num_hidden + model.b.size))
+        h, v = states[:, :num_hidden], states[:, num_hidden:]
+        field = model.b + h @ model.W.T
+        result = (h * model.c - np.logaddexp(0, model.c)).sum(axis=1) + (
+            v * field - np.logaddexp(0, field)
+        ).sum(axis=1)
+    return result[0] if single else result
+
+
+def log_unnormalized(graph: FactorGraph, states) -> np.ndarray:
+    """log p̃ of complete states; `states` is array_like of int, shape (n, V) or (V,), the result (n,) or a float."""
+    graph = validate_factor_graph(graph)
+    states, single = _states(states, graph.cardinalities)
+    result = np.zeros(len(states))
+    for scope, table in zip(graph.scopes, graph.log_tables, strict=True):
+        result += table[tuple(states[:, v] for v in scope)]
+    return result[0] if single else result
+
+
+def sample(
+    model: BayesNet | NoisyOr | SigmoidBeliefNet, num_samples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Ancestral sampling: every variable is drawn after its parents.
+
+    Returns
+    -------
+    ndarray, shape (num_samples, V), int64
+        In the order of variables of `log_joint`.
+
+    Raises
+    ------
+    ValueError
+        If the model is malformed or num_samples is below 1.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples: expected at least 1, got {num_samples}")
+    if isinstance(model, NoisyOr):
+        model = _noisy_or(model)
+        z = rng.random((num_samples, model.prior.size)) < model.prior
+        with np.errstate(divide="ignore"):
+            log_off = np.log1p(-model.leak) + np.where(z[:, None, :], np.log1p(-model.activation), 0.0).sum(
+                axis=2
+            )
+        s = rng.random(log_off.shape) >= np.exp(log_off)
+        return np.hstack([z, s]).astype(np.int64)
+    if isinstance(model, SigmoidBeliefNet):
+        model = _sigmoid_belief_net(model)
+        h = rng.random((num_samples, model.c.size)) < _sigmoid(model.c)
+        field = model.b + h @ model.W.T
+        return np.hstack([h, rng.random(field.shape) < _sigmoid(field)]).astype(np.int64)
+    net = validate_bayes_net(model)
+    states = np.zeros((num_samples, len(net.cardinalities)), dtype=np.int64)
+    for i in _topological_order(net):
+        conditional = net.tables[i][tuple(states[:, p] for p in net.parents[i])]
+        cumulative = np.cumsum(np.broadcast_to(conditional, (num_samples, net.cardinalities[i])), axis=1)
+        draw = rng.random(num_samples) * cumulative[:, -1]
+        states[:, i] = (cumulative <= draw[:, None]).sum(axis=1)
+    return states
+
+
+def to_factor_graph(model: BayesNet | NoisyOr) -> FactorGraph:
+    """Return the factor graph of the same distribution; its log partition function is 0.
+
+    A symptom of a NoisyOr becomes one table over all diseases that can cause it, so its size is exponential in their number.
+    """
+    with np.errstate(divide="ignore"):
+        if isinstance(model, NoisyOr):
+            model = _noisy_or(model)
+            num_diseases = model.prior.size
+            scopes: list[tuple[int, ...]] = [(d,) for d in range(num_diseases)]
+            tables = [np.log([1 - p, p]) for p in model.prior]
+            for j, (row, leak) in enumerate(zip(model.activation, model.leak, strict=True)):
+                causes = np.flatnonzero(row)
+                off = np.array(1 - leak)
+                for d in causes:
+                    off = np.multiply.outer(off, [1.0, 1 - row[d]])
+                scopes.append((*causes.tolist(), num_diseases + j))
+                tables.append(np.log(np.stack([off, 1 - off], axis=-1)))
+            return FactorGraph((2,) * (num_diseases + len(model.leak)), tuple(scopes), tuple(tables))
+        net = validate_bayes_net(model)
+        scopes = [(*parents, i) for i, parents in enumerate(net.parents)]
+        return FactorGraph(net.cardinalities, tuple(scopes), tuple(np.log(table) for table in net.tables))
+
+
+def condition(graph: FactorGraph, evidence: Mapping[int, int]) -> FactorGraph:
+    """Restrict a graph to evidence {variable: state}, keeping every variable.
+
+    Each observed variable gets a factor that forbids its other states, so the partition function becomes p̃(evidence).
+
+    Raises
+    ------
+    ValueError
+        If a variable or a state doesn't exist.
+    """
+    graph = validate_factor_graph(graph)
+    scopes, tables = list(graph.scopes), list(graph.log_tables)
+    for variable, state in evidence.items():
+        if not 0 <= variable < len(graph.cardinalities):
+            raise ValueError(
+                f"evidence: expected variables from 0 to {len(graph.cardinalities) - 1}, got {variable}"
+            )
+        cardinality = graph.cardinalities[variable]
+        if not 0 <= state < cardinality:
+            raise ValueError(
+                f"evidence: expected a state from 0 to {cardinality - 1} of variable {variable}, got {state}"
+            )
+        table = np.full(cardinality, -np.inf)
+        table[state] = 0.0
+        scopes.append((int(variable),))
+        tables.append(table)
+    return FactorGraph(graph.cardinalities, tuple(scopes), tuple(tables))
+
+
+def log_partition(graph: FactorGraph) -> float:
+    """Exact log Z by variable elimination in a min-fill order; -inf where every state is impossible.
+
+    Raises
+    ------
+    ValueError
+        If the graph is malformed, or a table of more than MAX_TABLE_ENTRIES entries would be needed.
+
+    References
+    ----------
+    Koller & Friedman (2009), Probabilistic graphical models, algorithm 9.1 and §9.4.3.2.
+    """
+    graph = validate_factor_graph(graph)
+    return _eliminate(graph, keep=None)[1]
+
+
+def marginals(graph: FactorGraph) -> tuple[np.ndarray, ...]:
+    """Exact marginal of every variable, by one elimination a variable; errors as for `log_partition`.
+
+    Raises
+    ------
+    ValueError
+        Also if every state is impossible.
+    """
+    graph = validate_factor_graph(graph)
+    result = []
+    for variable in range(len(graph.cardinalities)):
+        table, log_z = _eliminate(graph, keep=variable)
+        if log_z == -np.inf:
+            raise ValueError("graph: expected a possible state, got a distribution that is zero everywhere")
+        result.append(np.exp(table - log_z))
+    return tuple(result)
+
+
+def read_uai(path, evidence=None) -> FactorGraph:
+    """Read a model in the UAI format, with a MARKOV or BAYES preamble.
+
+    Parameters
+    ----------
+    path : path-like
+        The .uai file.
+    evidence : dict of {int: int} or path-like, optional
+        Observed states, or an evidence file. The graph is then conditioned on it (see `condition`).
+
+    Raises
+    ------
+    ValueError
+        If a file is malformed; the message names the file and the line.
+
+    References
+    ----------
+    File format of the UAI inference competitions (2006 onwards).
+    """
+    model = read_tables(path)
+    with np.errstate(divide="ignore"):
+        graph = FactorGraph(model.cardinalities, model.scopes, tuple(np.log(table) for table in model.tables))
+    if model.kind == "BAYES":
+        by_child = {
+            scope[-1]: (scope, table) for scope, table in zip(model.scopes, model.tables, strict=True)
+        }
+        if len(by_child) != len(model.cardinalities):
+            raise ValueError(
+                f"{path}: expected one conditional table a variable after BAYES, got {len(model.scopes)} tables"
+            )
+        ordered = [by_child[i] for i in range(len(model.cardinalities))]
+        validate_bayes_net(
+            BayesNet(model.cardinalities, tuple(s[:-1] for s, _ in ordered), tuple(t for _, t in ordered))
+        )
+    if evidence is None:
+        return graph
+    if not isinstance(evidence, Mapping):
+        evidence = read_evidence(evidence, model.cardinalities)
+    return condition(graph, evidence)
+
+
+def write_uai(graph: FactorGraph, path) -> None:
+    """Write a factor graph as a MARKOV network in the UAI format, with enough digits to read the same numbers back."""
+    graph = validate_factor_graph(graph)
+    write_tables(
+        path, "MARKOV", graph.cardinalities, graph.scopes, [np.exp(table) for table in graph.log_tables]
+    )
+
+
+def _eliminate(graph: FactorGraph, keep: int | None) -> tuple[np.ndarray, float]:
+    """Sum out every variable but `keep`; returns its log table (unnormalised) and log Z."""
+    factors: dict[int, tuple[tuple[int, ...], np.ndarray]] = dict(
+        enumerate(zip(graph.scopes, graph.log_tables, strict=True))
+    )
+    containing: list[set[int]] = [set() for _ in graph.cardinalities]
+    neighbours: list[set[int]] = [set() for _ in graph.cardinalities]
+    for f, (scope, _) in factors.items():
+        for v in scope:
+            containing[v].add(f)
+            neighbours[v].update(u for u in scope if u != v)
+    remaining = set(range(len(graph.cardinalities))) - {keep}
+    next_id = len(factors)
+    while remaining:
+        v = min(remaining, key=lambda u: (_fill(neighbours, u), len(neighbours[u]), u))
+        remaining.discard(v)
+        scope = (*sorted(neighbours[v]), v)
+        size = int(np.prod([graph.cardinalities[u] for u in scope], dtype=np.float64))
+        if size > MAX_TABLE_ENTRIES:
+            raise ValueError(
+                f"graph: expected one that eliminates with tables of at most {MAX_TABLE_ENTRIES} entries, got {size:.1e}; "
+                "use mean_field.fit_factor_graph for a lower bound"
+            )
+        used = sorted(containing[v])
+        table = _multiply([factors.pop(f) for f in used], scope, graph.cardinalities)
+        for u in scope:
+            containing[u].difference_update(used)
+            neighbours[u].update(w for w in scope if w not in (u, v))
+            neighbours[u].discard(v)
+            containing[u].add(next_id)
+        factors[next_id] = (scope[:-1], np.logaddexp.reduce(table, axis=-1))
+        next_id += 1
+    scope = () if keep is None else (keep,)
+    table = _multiply(list(factors.values()), scope, graph.cardinalities)
+    return table, float(np.logaddexp.reduce(table.ravel()))
+
+
+def _fill(neighbours: list[set[int]], v: int) -> int:
+    """Edges that eliminating v would add."""
+    around = list(neighbours[v])
+    return sum(b not in neighbours[a] for k, a in enumerate(around) for b in around[k + 1 :])
+
+
+def _multiply(factors, scope: tuple[int, ...], cardinalities) -> np.ndarray:
+    """Sum log tables over a common scope."""
+    result = np.zeros([cardinalities[v] for v in scope])
+    for own, table in factors:
+        order = sorted(range(len(own)), key=lambda k: scope.index(own[k]))
+        shape = [cardinalities[v] if v in own else 1 for v in scope]
+        result += table.transpose(order).reshape(shape)
+    return result
+
+
+def _topological_order(net: BayesNet) -> list[int]:
+    order: list[int] = []
+    placed: set[int] = set()
+    waiting = list(range(len(net.cardinalities)))
+    while waiting:
+        ready = [i for i in waiting if placed.issuperset(net.parents[i])]
+        if not ready:
+            raise ValueError(f"parents: expected no directed cycle, got one through the variables {waiting}")
+        order += ready
+        placed.update(ready)
+        waiting = [i for i in waiting if i not in placed]
+    return order
+
+
+def _cardinalities(values) -> tuple[int, ...]:
+    cardinalities = tuple(int(k) for k in values)
+    if not cardinalities or min(cardinalities) < 1:
+        raise ValueError(
+            f"cardinalities: expected at least one variable with at least one state each, got {cardinalities}"
+        )
+    return cardinalities
+
+
+def _scope(name: str, scope, num_variables: int) -> tuple[int, ...]:
+    scope = tuple(int(v) for v in scope)
+    if len(set(scope)) != len(scope):
+        raise ValueError(f"{name}: expected distinct variables, got {scope}")
+    if any(not 0 <= v < num_variables for v in scope):
+        raise ValueError(f"{name}: expected variables from 0 to {num_variables - 1}, got {scope}")
+    return scope
+
+
+def _states(states, cardinalities: tuple[int, ...]) -> tuple[np.ndarray, bool]:
+    states = np.asarray(states)
+    single = states.ndim == 1
+    states = np.atleast_2d(states)
+    if states.ndim != 2 or states.shape[1] != len(cardinalities):
+        raise ValueError(
+            f"states: expected {len(cardinalities)} variables in the last dimension, got shape {states.shape}"
+        )
+    if states.dtype.kind not in "iub" or (states < 0).any() or (states >= np.array(cardinalities)).any():
+        raise ValueError("states: expected integers from 0 to each variable's cardinality - 1, got others")
+    return states.astype(np.int64), single
+
+
+def _noisy_or(model: NoisyOr) -> NoisyOr:
+    prior, activation, leak = (np.asarray(a, dtype=np.float64) for a in model)
+    if prior.ndim != 1 or leak.ndim != 1 or activation.shape != (leak.size, prior.size):
+        raise ValueError(
+            "model: expected prior (D,), activation (S, D), leak (S,), got shapes "
+            f"{prior.shape}, {activation.shape}, {leak.shape}"
+        )
+    for name, array in zip(NoisyOr._fields, (prior, activation, leak), strict=True):
+        if not ((array >= 0) & (array <= 1)).all():
+            raise ValueError(f"{name}: expected probabilities in [0, 1], got others")
+    return NoisyOr(prior, activation, leak)
+
+
+def _sigmoid_belief_net(model: SigmoidBeliefNet) -> SigmoidBeliefNet:
+    W, b, c = (np.asarray(a, dtype=np.float64) for a in model)
+    if b.ndim != 1 or c.ndim != 1 or W.shape != (b.size, c.size):
+        raise ValueError(
+            f"model: expected W (D, H), b (D,), c (H,), got shapes {W.shape}, {b.shape}, {c.shape}"
+        )
+    if not (np.isfinite(W).all() and np.isfinite(b).all() and np.isfinite(c).all()):
+        raise ValueError("model: expected finite parameters, got NaN or inf")
+    return SigmoidBeliefNet(W, b, c)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -x))
