@@ -113,46 +113,46 @@ class _Encoder:
         else:
             raise Unencodable(type_name(value))
 
-    def none(self, value: None, depth: int) -> None:
+    def write_none(self, value: None, depth: int) -> None:
         self.out += b"N"
 
-    def bool(self, value: bool, depth: int) -> None:
+    def write_bool(self, value: bool, depth: int) -> None:
         self.out += b"T" if value else b"F"
 
-    def int(self, value: int, depth: int) -> None:
+    def write_int(self, value: int, depth: int) -> None:
         bits = value.bit_length()
         if bits > MAX_INT_BITS:
             raise Unencodable(f"int of {bits} bits")
         self._sized(b"i", value.to_bytes(bits // 8 + 1, "little", signed=True))
 
-    def float(self, value: float, depth: int) -> None:
+    def write_float(self, value: float, depth: int) -> None:
         self.out += b"f" + _DOUBLE.pack(value)
 
-    def complex(self, value: complex, depth: int) -> None:
+    def write_complex(self, value: complex, depth: int) -> None:
         self.out += b"c" + _COMPLEX.pack(value.real, value.imag)
 
-    def str(self, value: str, depth: int) -> None:
+    def write_str(self, value: str, depth: int) -> None:
         try:
             self._sized(b"u", value.encode())
         except UnicodeEncodeError:
             raise Unencodable("str that is no valid Unicode text") from None
 
-    def bytes(self, value: bytes, depth: int) -> None:
+    def write_bytes(self, value: bytes, depth: int) -> None:
         self._sized(b"b", value)
 
-    def list(self, value: list, depth: int) -> None:
+    def write_list(self, value: list, depth: int) -> None:
         self._sequence(b"l", value, depth)
 
-    def tuple(self, value: tuple, depth: int) -> None:
+    def write_tuple(self, value: tuple, depth: int) -> None:
         self._sequence(b"t", value, depth)
 
-    def dict(self, value: dict, depth: int) -> None:
+    def write_dict(self, value: dict, depth: int) -> None:
         self.out += b"d" + _LENGTH.pack(len(value))
         for key, item in list(value.items()):
             self.write(key, depth + 1)
             self.write(item, depth + 1)
 
-    def ndarray(self, value: np.ndarray, depth: int) -> None:
+    def write_ndarray(self, value: np.ndarray, depth: int) -> None:
         if value.ndim > MAX_DIMENSIONS:
             raise Unencodable(f"ndarray of {value.ndim} dimensions")
         self.out += b"a"
@@ -184,17 +184,17 @@ class _Encoder:
 
 
 _WRITERS: dict[type, Callable[[_Encoder, Any, int], None]] = {
-    type(None): _Encoder.none,
-    bool: _Encoder.bool,
-    int: _Encoder.int,
-    float: _Encoder.float,
-    complex: _Encoder.complex,
-    str: _Encoder.str,
-    bytes: _Encoder.bytes,
-    list: _Encoder.list,
-    tuple: _Encoder.tuple,
-    dict: _Encoder.dict,
-    np.ndarray: _Encoder.ndarray,
+    type(None): _Encoder.write_none,
+    bool: _Encoder.write_bool,
+    int: _Encoder.write_int,
+    float: _Encoder.write_float,
+    complex: _Encoder.write_complex,
+    str: _Encoder.write_str,
+    bytes: _Encoder.write_bytes,
+    list: _Encoder.write_list,
+    tuple: _Encoder.write_tuple,
+    dict: _Encoder.write_dict,
+    np.ndarray: _Encoder.write_ndarray,
 }
 _SCALAR_TYPES = {np.dtype(name).type for name in _DTYPES} | {
     np.longlong,
@@ -259,7 +259,7 @@ class _Decoder:
             case 0x63:  # c
                 return complex(*_COMPLEX.unpack(self.take(16)))
             case 0x75:  # u
-                return self.text()
+                return self.read_text()
             case 0x62:  # b
                 return bytes(self.take(self.length()))
             case 0x6C:  # l
@@ -267,11 +267,11 @@ class _Decoder:
             case 0x74:  # t
                 return tuple([self.read(depth + 1) for _ in range(self.count())])
             case 0x64:  # d
-                return self.dict(depth)
+                return self.read_dict(depth)
             case 0x61:  # a
-                return self.array()
+                return self.read_array()
             case 0x73:  # s
-                value = self.array()
+                value = self.read_array()
                 if value.ndim:
                     raise ChannelError("a scalar with dimensions")
                 return value[()]
@@ -285,13 +285,13 @@ class _Decoder:
             raise ChannelError("the message ends too early")
         return count
 
-    def text(self) -> str:
+    def read_text(self) -> str:
         try:
             return str(self.take(self.length()), "utf-8")
         except UnicodeDecodeError:
             raise ChannelError("text that is not UTF-8") from None
 
-    def dict(self, depth: int) -> dict:
+    def read_dict(self, depth: int) -> dict:
         result = {}
         for _ in range(self.count()):
             key = self.read(depth + 1)
@@ -301,7 +301,7 @@ class _Decoder:
                 raise ChannelError("a dict key that cannot be one") from None
         return result
 
-    def array(self) -> np.ndarray:
+    def read_array(self) -> np.ndarray:
         code, dimensions = self.take(2)
         if code >= len(_DTYPES) or dimensions > MAX_DIMENSIONS:
             raise ChannelError("an unknown kind of array")

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any
 
-from . import namespaces, seccomp, session, shell, watchdog
+from . import kernel, namespaces, seccomp, session, shell, watchdog
 from .channel import adopt, receive, send
 
 SAMPLE_SECONDS = 0.2
@@ -64,6 +64,8 @@ class Server:
         self._keeper = 0
         self._killed: dict[int, str] = {}  # inner process id -> reason
         self._size = _virtual_size()
+        # Orphans come here: the keeper, whose parent ends at once, has to be waited for.
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
     def serve(self) -> None:
         """Answer requests; between them, watch the submission that runs."""

@@ -35,6 +35,7 @@ class Collector:
 
     def text(self, name: str, text: str) -> None:
         """Text written to a stream."""
+        text = str.__str__(text)  # of an exact type, whatever a subclass does
         kept = text[: self._streams[name]]
         self._streams[name] -= len(kept)
         if len(kept) < len(text):
@@ -114,7 +115,7 @@ class Stream(io.TextIOBase):
 
 def clean(text: str) -> str:
     """Text that can be encoded: lone surrogates become question marks."""
-    return text.encode("utf-8", "replace").decode()
+    return str.encode(text, "utf-8", "replace").decode()
 
 
 class _Publisher(DisplayPublisher):
@@ -130,7 +131,7 @@ class _Hook(DisplayHook):
         pass
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
-        self.shell.collector.bundle("execute_result", format_dict, self.shell.execution_count)
+        self.shell.collector.bundle("execute_result", format_dict, self.prompt_count)
 
     def finish_displayhook(self) -> None:
         pass
