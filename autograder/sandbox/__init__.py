@@ -1,9 +1,10 @@
 """Runs strangers' code: a fork server in bubblewrap, with namespaces, limits and a plain-data channel."""
 
 from autograder.sandbox.bubblewrap import SandboxUnavailable
-from autograder.sandbox.client import RunResult, Sandbox, Session, SessionLost, WrongType
+from autograder.sandbox.client import RunResult, Session, SessionLost, WrongType
 from autograder.sandbox.inside.channel import Source
 from autograder.sandbox.limits import Limits
+from autograder.sandbox.sandbox import Sandbox
 
 __all__ = [
     "Limits",

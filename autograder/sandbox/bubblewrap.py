@@ -231,7 +231,15 @@ def server_command(
 
 def _arguments(plan: Mounts, limits: Limits, stage: dict[str, str]) -> list[str]:
     arguments = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    arguments += ["--unshare-cgroup-try", "--as-pid-1", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    arguments += [
+        "--unshare-cgroup-try",
+        "--as-pid-1",
+        "--new-session",
+        "--die-with-parent",
+        "--cap-drop",
+        "ALL",
+        "--clearenv",
+    ]
     arguments += ["--uid", str(INSIDE_UID), "--gid", str(INSIDE_UID), "--hostname", "sandbox"]
     for outside, inside in plan.shown:
         arguments += ["--ro-bind", stage.get(outside, outside), inside]
@@ -248,3 +256,19 @@ def _arguments(plan: Mounts, limits: Limits, stage: dict[str, str]) -> list[str]
     for name, value in {**environment(), "LD_LIBRARY_PATH": "/opt/python/lib"}.items():
         arguments += ["--setenv", name, value]
     return arguments
+
+
+def start_without(options: dict, descriptor: int, errors: int, home: str) -> subprocess.Popen:
+    """Start the fork server as a plain process, for code that is trusted."""
+    packages = [str(folder) for folder in package_folders()]
+    command = server_command(sys.executable, str(_INSIDE.parent), packages, descriptor, options)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        pass_fds=[descriptor],
+        env={"PATH": os.defpath, **environment(home)},
+        start_new_session=True,
+        cwd=home,
+    )

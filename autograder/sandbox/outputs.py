@@ -7,11 +7,14 @@ import binascii
 from typing import Any
 
 from autograder.sandbox.inside.channel import IMAGE_TYPES, MAX_OUTPUTS, TEXT_TYPES, ChannelError
+from autograder.sandbox.limits import Limits
 
 MAX_ERRORS = 10
+ERROR_BYTES = 2**20
+"""For tracebacks and notes, which no limit of their own bounds."""
 
 
-def rebuild(items: Any) -> list[dict[str, Any]]:
+def rebuild(items: Any, limits: Limits) -> list[dict[str, Any]]:
     """The outputs of a cell in nbformat's form.
 
     Raises
@@ -21,7 +24,10 @@ def rebuild(items: Any) -> list[dict[str, Any]]:
     """
     if type(items) is not list or len(items) > MAX_OUTPUTS + MAX_ERRORS + 1:
         raise ChannelError("outputs that are no list")
-    return [_rebuild(item) for item in items]
+    shown = [_rebuild(item) for item in items]
+    if _size(shown) > 2 * limits.stream_bytes + limits.display_bytes + ERROR_BYTES:
+        raise ChannelError("outputs that are too large")
+    return shown
 
 
 def _rebuild(item: Any) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def _mime(mime: Any, value: Any) -> str:
     raise ChannelError("an unknown kind of data")
 
 
-def size(outputs: list[dict[str, Any]]) -> int:
+def _size(outputs: list[dict[str, Any]]) -> int:
     """Characters of text in outputs."""
     total = 0
     for output in outputs:

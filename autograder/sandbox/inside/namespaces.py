@@ -21,6 +21,7 @@ from . import kernel, seccomp
 
 HOME = "/home/student"
 FILES_PER_SYSTEM = 4096
+_exit = os._exit
 _NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
 
 
@@ -92,6 +93,8 @@ def _prepare(
         os.write(status, f"keeper {keeper}\n".encode())
         os._exit(0)
     os.setsid()
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # should the machine run out of memory all the same, this goes first
     if isolation == "nested":
         with open("/proc/sys/user/max_user_namespaces", "w") as file:
             file.write("0")
@@ -112,8 +115,10 @@ def _prepare(
         np.random.seed(0)  # noqa: NPY002 - the global state is what students' code draws from
         os.write(status, f"root {os.getpid()}\n".encode())
         os.close(status)
-        serve()
-        os._exit(0)
+        try:
+            serve()
+        finally:
+            _exit(1)  # whatever the student's code may raise, this process never becomes a server
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the student's processes may not look into this one
     _close_except([])
     while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import sys
@@ -18,38 +17,40 @@ _getpid = os.getpid
 
 def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
     """Answer the grader's requests until it closes the connection; never returns."""
-    children: set[int] = set()
-    statuses: dict[int, int] = {}
+    children: dict[int, int | None] = {}  # copies of this process -> exit status, None while they run
     while True:
         try:
             request, descriptor = receive(sock)
         except (EOFError, OSError):
             _exit(0)
-        _reap(children, statuses)
+        _reap(children)
         process = _getpid()
-        operation = request["op"]
-        if operation == "fork":
-            answer = _fork(descriptor)
-            if answer is None:
-                sock.close()
-                sock, children, statuses = adopt(descriptor), set(), {}
-                continue
-            os.close(descriptor)
-            children |= {answer["pid"]} if "pid" in answer else set()
-        elif operation == "run":
-            answer = {"outputs": shell.run(request["source"], request["filename"], limits)}
-        elif operation == "call":
-            answer = _call(shell, request["function"], request["args"])
-        else:
-            answer = {"status": _wait(request["pid"], children, statuses)}
+        match request["op"]:
+            case "fork":
+                answer = _fork(descriptor)
+                if answer is None:
+                    sock.close()
+                    sock, children = adopt(descriptor), {}
+                    continue
+                if "pid" in answer:
+                    children[answer["pid"]] = None
+                if descriptor is not None:
+                    os.close(descriptor)
+            case "run":
+                answer = {"outputs": shell.run(request["source"], request["filename"], limits)}
+            case "call":
+                answer = _call(shell, request["function"], request["args"])
+            case _:
+                answer = {"status": children.get(request["pid"])}
         if _getpid() != process:
             _exit(0)  # the student's code forked, and the copy came back here as well
         sock.sendall(frame(encode(answer | {"nonce": request["nonce"]})))
 
 
-def _fork(descriptor: int) -> dict[str, Any] | None:
+def _fork(descriptor: int | None) -> dict[str, Any] | None:
     """Fork; None in the child."""
-    gc.freeze()
+    if descriptor is None:
+        return {"error": "no file descriptor is free"}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # threads of the student's are not copied, and that is fine
@@ -59,21 +60,17 @@ def _fork(descriptor: int) -> dict[str, Any] | None:
     return {"pid": pid} if pid else None
 
 
-def _reap(children: set[int], statuses: dict[int, int]) -> None:
+def _reap(children: dict[int, int | None]) -> None:
     """Collect ended copies by their own ids, so that the student's subprocesses keep their exit status."""
-    for pid in list(children):
+    for pid, known in children.items():
+        if known is not None:
+            continue
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            ended, status = pid, 0
+            ended, status = pid, 0  # the student's code has waited for it
         if ended:
-            children.discard(pid)
-            statuses[pid] = os.waitstatus_to_exitcode(status)
-
-
-def _wait(pid: int, children: set[int], statuses: dict[int, int]) -> int | None:
-    _reap(children, statuses)
-    return statuses.pop(pid, None)
+            children[pid] = os.waitstatus_to_exitcode(status)
 
 
 def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
@@ -82,15 +79,16 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
     function = shell.user_ns.get(name, missing)
     if function is missing or not callable(function):
         return {"kind": "missing", "error": "" if function is missing else type_name(function)}
-    arguments = [_callable_of(a) if isinstance(a, Source) else a for a in args]
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = Stream("stdout", None), Stream("stderr", None)
     try:
-        answer = {"kind": "value", "value": encode(function(*arguments))}
-    except Unencodable as error:
-        answer = {"kind": "wrong_type", "error": error.type_name}
-    except BaseException as error:  # noqa: BLE001 - whatever the student's code raises is its answer
-        answer = {"kind": "raised", "error": type_name(error), "message": safe_text(error)}
+        arguments = [_callable_of(value) if type(value) is Source else value for value in args]
+        try:
+            answer = {"kind": "value", "value": encode(function(*arguments))}
+        except Unencodable as error:
+            answer = {"kind": "wrong_type", "error": error.type_name}
+        except BaseException as error:  # noqa: BLE001 - whatever the student's code raises is its answer
+            answer = {"kind": "raised", "error": type_name(error), "message": safe_text(error)}
     finally:
         sys.stdout, sys.stderr = before
     answer["after"] = [_after(given, now) for given, now in zip(args, arguments, strict=True)]
@@ -99,8 +97,8 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
 
 def _after(given: object, now: object) -> dict[str, Any]:
     """An argument as it is after the call; a function has no state that could be seen."""
-    if isinstance(given, Source):
-        return {"source": True}
+    if type(given) is Source:
+        return {}
     try:
         return {"value": encode(now)}
     except Unencodable as error:

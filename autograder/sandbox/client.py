@@ -1,0 +1,256 @@
+"""What the grader asks of a submission: run this cell, call that function, copy the state.
+
+Every wait has a deadline, every message a bound. Whatever the student's process does, a method here returns in time
+or raises `SessionLost`; what arrives is plain data.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from autograder.outcome import Outcome
+from autograder.sandbox import outputs
+from autograder.sandbox.connection import Closed, Connection
+from autograder.sandbox.inside import channel
+from autograder.sandbox.inside.channel import ChannelError, Source
+from autograder.sandbox.limits import Limits
+
+FORK_SECONDS = 10.0
+MAX_ERROR = 200
+MAX_MESSAGE = 3000
+"""Characters of an exception's name and message; the session cuts them shorter already."""
+ENDED = "its process ended"
+BROKEN = "its process broke the answer format"
+
+_CRASHES = {
+    -signal.SIGSEGV: "segmentation fault",
+    -signal.SIGABRT: "abort",
+    -signal.SIGBUS: "bus error",
+    -signal.SIGFPE: "arithmetic fault",
+    -signal.SIGILL: "illegal instruction",
+    -signal.SIGKILL: "killed",
+    -signal.SIGXCPU: "processor time used up",
+}
+
+
+class SessionLost(Exception):
+    """The process of a session timed out, died or broke the protocol; `reason` is a phrase for people."""
+
+    def __init__(self, reason: str, *, timeout: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.timeout = timeout
+
+
+class RunResult(NamedTuple):
+    """A cell that ran: its outputs as nbformat output dicts, and why it stopped, "" if it ran through."""
+
+    outputs: list[dict[str, Any]]
+    error: str
+
+
+class WrongType(NamedTuple):
+    """Stands for an argument that is no plain data any more after the call; equal to no plain data."""
+
+    type_name: str
+
+
+class Submission:
+    """The open sessions of a submission, and what the fork server can do to its processes."""
+
+    def __init__(self, limits: Limits, ask_server: Callable[..., dict[str, Any]]) -> None:
+        self.limits = limits
+        self.sessions: list[Session] = []
+        self._ask_server = ask_server
+
+    def open(self, sock: socket.socket, parent: Session | None, pid: int) -> Session:
+        """A session over our end of its socket; `pid` is its process as its own namespace counts."""
+        session = Session(self, Connection(sock, self.limits.message_bytes), parent, pid)
+        self.sessions.append(session)
+        return session
+
+    def drop(self, session: Session) -> None:
+        """Count a session as closed."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+
+    def prune(self) -> None:
+        """Kill every process of the submission that is none of the open sessions."""
+        self._ask_server("prune", [session.pid for session in self.sessions])
+
+    def why(self, pid: int) -> str:
+        """Why the fork server killed a process, "" if it didn't."""
+        return str(self._ask_server("why", pid).get("reason", ""))
+
+    def close(self) -> None:
+        """Close every session."""
+        for session in list(self.sessions):
+            session.close()
+
+
+class Session:
+    """A process of the submission: a state of the notebook that can be run on, asked, and copied."""
+
+    def __init__(
+        self, submission: Submission, connection: Connection, parent: Session | None, pid: int
+    ) -> None:
+        self.pid = pid
+        self._submission = submission
+        self._connection = connection
+        self._parent = parent
+        self._lost = ""
+
+    def fork(self) -> Session:
+        """A copy of this state, in a process of its own.
+
+        Raises
+        ------
+        SessionLost
+            If this session's process is gone or cannot be copied.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            answer = self._ask({"op": "fork"}, FORK_SECONDS, theirs.fileno())
+            pid = answer.get("pid")
+            if type(pid) is not int or not 0 < pid < 2**31:
+                raise SessionLost(
+                    "its state could not be copied: it uses too many processes, files or memory"
+                )
+            return self._submission.open(ours, self, pid)
+        except SessionLost:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+
+    def run(self, source: str, filename: str, seconds: float) -> RunResult:
+        """Run a cell.
+
+        Parameters
+        ----------
+        filename
+            Name of the cell in tracebacks, "<entropy>".
+
+        Raises
+        ------
+        SessionLost
+            If the process does not answer in time, dies or breaks the protocol; this session cannot be used any
+            more.
+        """
+        answer = self._ask({"op": "run", "source": source, "filename": filename}, seconds)
+        try:
+            shown = outputs.rebuild(answer.get("outputs"), self._submission.limits)
+        except ChannelError:
+            raise self._lose(BROKEN) from None
+        errors = [output["ename"] for output in shown if output["output_type"] == "error"]
+        return RunResult(shown, f"stopped with {_exception_name(errors[-1])}" if errors else "")
+
+    def call(self, function: str, args: tuple[Any, ...], seconds: float) -> Outcome:
+        """Call one of the student's functions with plain data; a `Source` becomes a function there."""
+        try:
+            answer = self._ask({"op": "call", "function": function, "args": tuple(args)}, seconds)
+            try:
+                return _outcome(answer, args)
+            except ChannelError:
+                raise self._lose(BROKEN) from None
+        except SessionLost as lost:
+            return Outcome("timeout" if lost.timeout else "died", error=lost.reason)
+
+    def close(self) -> None:
+        """End the session. Its process sees that and goes; one that does not is killed with the submission."""
+        self._connection.close()
+        self._submission.drop(self)
+        self._lost = self._lost or "it was closed"
+
+    def _ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
+        if self._lost:
+            raise SessionLost(self._lost)
+        try:
+            return self._connection.ask(request, seconds, descriptor)
+        except TimeoutError:
+            raise self._lose(f"stopped after {seconds:.3g} s", timeout=True) from None
+        except ChannelError:
+            raise self._lose(BROKEN) from None
+        except Closed:
+            raise self._lose(ENDED) from None
+
+    def _lose(self, reason: str, *, timeout: bool = False) -> SessionLost:
+        """Make sure that the process is gone, and find out why it went."""
+        self._connection.close()
+        self._submission.drop(self)
+        self._submission.prune()
+        if reason == ENDED:
+            reason = self._submission.why(self.pid) or self._exit_reason()
+        self._lost = reason
+        return SessionLost(reason, timeout=timeout)
+
+    def _exit_reason(self) -> str:
+        """What the parent process knows of this one's end; it is not trusted, so only a number counts."""
+        if self._parent is None or self._parent._lost:
+            return ENDED
+        for _ in range(10):
+            try:
+                answer = self._parent._connection.ask({"op": "wait", "pid": self.pid}, FORK_SECONDS)
+            except (TimeoutError, ChannelError, Closed):
+                return ENDED  # whoever asks the parent next finds out what is wrong with it
+            status = answer.get("status")
+            if type(status) is int:
+                return f"{ENDED} ({_CRASHES.get(status) or f'exit status {status & 0xFF}'})"
+            time.sleep(0.01)
+        return ENDED
+
+
+def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
+    """The outcome that a session reports.
+
+    Raises
+    ------
+    ChannelError
+        If it is not what the session's own code would have sent.
+    """
+    kind = answer.get("kind")
+    error, message = answer.get("error", ""), answer.get("message", "")
+    if (
+        type(error) is not str
+        or type(message) is not str
+        or len(error) > MAX_ERROR
+        or len(message) > MAX_MESSAGE
+    ):
+        raise ChannelError("an error that is no short text")
+    if kind == "missing":
+        return Outcome(kind, error=error)
+    after = _arguments_after(answer.get("after"), args)
+    if kind == "value":
+        return Outcome(kind, value=_decoded(answer.get("value")), arguments_after=after)
+    if kind in ("raised", "wrong_type"):
+        return Outcome(kind, error=error, message=message, arguments_after=after)
+    raise ChannelError("an unknown kind of outcome")
+
+
+def _arguments_after(items: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    if type(items) is not list or len(items) != len(args):
+        raise ChannelError("not the arguments that were given")
+    return tuple(_argument_after(item, given) for item, given in zip(items, args, strict=True))
+
+
+def _argument_after(item: Any, given: Any) -> Any:
+    if isinstance(given, Source):
+        return given
+    if type(item) is not dict:
+        raise ChannelError("an argument that is no dict")
+    name = item.get("wrong_type")
+    return WrongType(name[:MAX_ERROR]) if type(name) is str else _decoded(item.get("value"))
+
+
+def _decoded(data: Any) -> Any:
+    if type(data) is not bytes:
+        raise ChannelError("a value that is not encoded")
+    return channel.decode(data)
+
+
+def _exception_name(text: str) -> str:
+    return text[:100] if text.isidentifier() else "an error"

@@ -1,0 +1,93 @@
+"""Our end of a socket to a process in the sandbox: requests and answers with deadlines, bounds and nonces."""
+
+from __future__ import annotations
+
+import secrets
+import select
+import socket
+import sys
+import time
+from typing import Any
+
+from autograder.sandbox.inside import channel
+from autograder.sandbox.inside.channel import ChannelError
+
+
+class Closed(Exception):
+    """The other side has closed its end."""
+
+
+class Connection:
+    """Our end of a socket pair: requests and answers with deadlines, bounds and nonces."""
+
+    def __init__(self, sock: socket.socket, max_bytes: int) -> None:
+        self._socket = sock
+        self._max_bytes = max_bytes
+        sock.setblocking(False)
+
+    def ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Raises
+        ------
+        TimeoutError, ChannelError, Closed
+        """
+        deadline = time.monotonic() + seconds
+        nonce = secrets.token_bytes(16)
+        self._send(
+            channel.frame(channel.encode({**request, "nonce": nonce}, sources=True)), descriptor, deadline
+        )
+        answer = self.receive(deadline)
+        if type(answer) is not dict or answer.pop("nonce", None) != nonce:
+            raise ChannelError("an answer that does not belong to the question")
+        return answer
+
+    def receive(self, deadline: float) -> Any:
+        """Wait for a message."""
+        header = self._receive(channel.FRAME_HEADER_BYTES, deadline)
+        return channel.decode(self._receive(channel.frame_length(header, self._max_bytes), deadline))
+
+    def close(self) -> None:
+        """Close our end."""
+        self._socket.close()
+
+    def _send(self, data: bytes, descriptor: int | None, deadline: float) -> None:
+        view = memoryview(data)
+        ancillary = (
+            []
+            if descriptor is None
+            else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))]
+        )
+        while view:
+            self._wait(select.POLLOUT, deadline)
+            try:
+                sent = self._socket.sendmsg([view], ancillary, socket.MSG_NOSIGNAL)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise Closed from error
+            ancillary = []
+            view = view[sent:]
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        # recv, not recvmsg: file descriptors that the other side might attach are then closed by the kernel.
+        data = bytearray()
+        while len(data) < size:
+            self._wait(select.POLLIN, deadline)
+            try:
+                part = self._socket.recv(min(size - len(data), 2**20))
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise Closed from error
+            if not part:
+                raise Closed
+            data += part
+        return bytes(data)
+
+    def _wait(self, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(self._socket, event)
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise TimeoutError
