@@ -1,0 +1,148 @@
+"""Where the files of a course are. nbgrader's own configuration says so, and this module only asks it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograder.intake import is_safe_name, student_folders
+
+CONFIG_FILE = "nbgrader_config.py"
+SEED_FILE = ".hidden_seed"
+SEED_BITS = 128
+
+
+class Course:
+    """A course directory with its nbgrader configuration.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder that holds nbgrader_config.py.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no nbgrader_config.py in the folder.
+
+    Examples
+    --------
+    >>> course = Course(Path("."))  # doctest: +SKIP
+    >>> course.assignments()  # doctest: +SKIP
+    ['gibbs_principle', 'mean_field']
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(os.path.abspath(directory))
+        if not (self.directory / CONFIG_FILE).is_file():
+            raise FileNotFoundError(
+                f"{self.directory} is no course directory, since it has no {CONFIG_FILE}: "
+                "change to the course's folder, or name it with --course"
+            )
+        self.config: Config = PyFileConfigLoader(CONFIG_FILE, path=str(self.directory)).load_config()
+        self.config.CourseDirectory.root = str(self.directory)
+        self._folders = CourseDirectory(config=self.config)
+
+    @property
+    def db_url(self) -> str:
+        """Address of nbgrader's gradebook, for SQLAlchemy."""
+        return self._folders.db_url
+
+    @property
+    def course_id(self) -> str:
+        """nbgrader's name of the course, "" for its default one."""
+        return self._folders.course_id
+
+    @property
+    def book(self) -> str:
+        """Where the book's pages are: a URL from the configuration, or else the folder of the built book."""
+        return self.config.Autograder.get("book_url", "") or str(self.directory / "_build" / "html")
+
+    def assignments(self) -> list[str]:
+        """Names of the assignments that have an instructor's notebook, sorted."""
+        folder = self.directory / self._folders.source_directory
+        return sorted(path.parent.name for path in folder.glob("*/*.ipynb") if path.stem == path.parent.name)
+
+    def source_path(self, assignment: str) -> Path:
+        """Return the path of the instructor's notebook."""
+        return self._path(self._folders.source_directory, ".", assignment) / f"{assignment}.ipynb"
+
+    def students(self, assignment: str) -> list[str]:
+        """Ids of the students who handed something in, sorted."""
+        names = student_folders(self.submitted_folder)
+        return [name for name in names if os.path.lexists(self.submission_folder(name, assignment))]
+
+    @property
+    def submitted_folder(self) -> Path:
+        """The folder with one folder for each student."""
+        return self.directory / self._folders.submitted_directory
+
+    @property
+    def release_folder(self) -> Path:
+        """The folder that nbgrader writes the students' versions to."""
+        return self.directory / self._folders.release_directory
+
+    @property
+    def autograded_folder(self) -> Path:
+        """The folder that the graded notebooks are written to."""
+        return self.directory / self._folders.autograded_directory
+
+    @property
+    def feedback_folder(self) -> Path:
+        """The folder that the feedback pages are written to."""
+        return self.directory / self._folders.feedback_directory
+
+    def submission_folder(self, student: str, assignment: str) -> Path:
+        """Return submitted/<student>/<assignment>."""
+        return self._path(self._folders.submitted_directory, student, assignment)
+
+    def autograded_path(self, student: str, assignment: str) -> Path:
+        """Return autograded/<student>/<assignment>."""
+        return self._path(self._folders.autograded_directory, student, assignment)
+
+    def feedback_path(self, student: str, assignment: str) -> Path:
+        """Return the path of a student's feedback page."""
+        return self._path(self._folders.feedback_directory, student, assignment) / f"{assignment}.html"
+
+    def _path(self, step: str, student: str, assignment: str) -> Path:
+        for name in (student, assignment):
+            if name != "." and not is_safe_name(name):
+                raise ValueError(f"expected a name of letters, digits and _@+-. for a folder, got {name!r}")
+        return Path(os.path.normpath(self._folders.format_path(step, student, assignment)))
+
+    def hidden_seed(self) -> int:
+        """Return the seed of the hidden instances, which is drawn at the first use and then kept in a private file.
+
+        Raises
+        ------
+        ValueError
+            If the file's content is not a seed.
+        """
+        path = self.directory / SEED_FILE
+        if not path.exists():
+            _create_seed(path)
+        text = path.read_text().strip()
+        try:
+            return int(text, 16)
+        except ValueError:
+            raise ValueError(
+                f"{path} holds no seed (expected a hexadecimal number): restore it, or delete it to draw a new one"
+            ) from None
+
+
+def _create_seed(path: Path) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{secrets.randbits(SEED_BITS):032x}\n")
+        # Of two processes that draw a seed at once, the first one's stands; a half-written file is never seen.
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink()

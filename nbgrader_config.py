@@ -1,0 +1,23 @@
+"""nbgrader's configuration for this course; the autograder reads the folders from it too."""
+
+c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
+
+# The instructor's notebooks are called what they are: solutions. nbgrader's name for the folder would be "source".
+c.CourseDirectory.source_directory = "solutions"
+
+# Only the folders that graders write are listed besides: submissions come from outside and are never changed.
+c.CourseDirectory.submitted_directory = "submitted"
+c.CourseDirectory.autograded_directory = "autograded"
+c.CourseDirectory.feedback_directory = "feedback"
+c.CourseDirectory.release_directory = "release"
+
+# A deleted stub must fail loudly: with nbgrader's default, which adds a comment line, it does so too, but the stub of
+# the notebooks and the one that the grader puts back for a deleted cell would differ.
+c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+
+# An empty cell invites an answer; a placeholder sentence gets handed in among the answers.
+c.ClearSolutions.text_stub = ""
+
+# Where the pages of the book are, for the links in the feedback: a URL that ends in a slash. "" stands for the built
+# book in _build/html.
+c.Autograder.book_url = ""
