@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from autograder.outcome import Outcome
+from autograder.check import Outcome
 from autograder.sandbox import outputs
 from autograder.sandbox.connection import Closed, Connection
 from autograder.sandbox.inside import channel
@@ -112,20 +112,21 @@ class Session:
         SessionLost
             If this session's process is gone or cannot be copied.
         """
-        ours, theirs = socket.socketpair()
-        try:
-            answer = self._ask({"op": "fork"}, FORK_SECONDS, theirs.fileno())
+        for _ in range(2):
+            ours, theirs = socket.socketpair()
+            try:
+                answer = self._ask({"op": "fork"}, FORK_SECONDS, theirs.fileno())
+            except SessionLost:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
             pid = answer.get("pid")
-            if type(pid) is not int or not 0 < pid < 2**31:
-                raise SessionLost(
-                    "its state could not be copied: it uses too many processes, files or memory"
-                )
-            return self._submission.open(ours, self, pid)
-        except SessionLost:
+            if type(pid) is int and 0 < pid < 2**31:
+                return self._submission.open(ours, self, pid)
             ours.close()
-            raise
-        finally:
-            theirs.close()
+            self._submission.prune()  # what runs in the background may be in the way
+        raise SessionLost("its state could not be copied: it uses too many processes, files or memory")
 
     def run(self, source: str, filename: str, seconds: float) -> RunResult:
         """Run a cell.
@@ -182,9 +183,9 @@ class Session:
         """Make sure that the process is gone, and find out why it went."""
         self._connection.close()
         self._submission.drop(self)
-        self._submission.prune()
-        if reason == ENDED:
+        if reason == ENDED:  # asked before anything is killed here
             reason = self._submission.why(self.pid) or self._exit_reason()
+        self._submission.prune()
         self._lost = reason
         return SessionLost(reason, timeout=timeout)
 
@@ -199,9 +200,11 @@ class Session:
                 return ENDED  # whoever asks the parent next finds out what is wrong with it
             status = answer.get("status")
             if type(status) is int:
-                return f"{ENDED} ({_CRASHES.get(status) or f'exit status {status & 0xFF}'})"
+                if status < 0:
+                    return f"{ENDED} ({_CRASHES.get(status) or f'signal {-max(status, -64)}'})"
+                return f"{ENDED} (exit status {min(status, 255)})"
             time.sleep(0.01)
-        return ENDED
+        return "its process closed the connection"
 
 
 def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:

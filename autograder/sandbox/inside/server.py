@@ -108,15 +108,10 @@ class Server:
         """Kill the keeper, and with it everything that the submission has started."""
         if not self._keeper:
             return {}
+        if self._isolation != "nested" and not self._kill_all_but([]):
+            return {"error": "processes of the submission do not end"}
+        watchdog.send(self._keeper, signal.SIGKILL)
         deadline = time.monotonic() + END_SECONDS
-        if self._isolation != "nested":
-            while running := watchdog.processes(self._isolation, self._keeper):
-                for process in running:
-                    watchdog.kill(process.pid)
-                if time.monotonic() > deadline:
-                    return {"error": "processes of the submission do not end"}
-                time.sleep(0.01)
-        watchdog.kill(self._keeper)
         while os.waitpid(self._keeper, os.WNOHANG)[0] == 0:
             if time.monotonic() > deadline:
                 return {"error": "processes of the submission do not end"}
@@ -126,11 +121,23 @@ class Server:
 
     def _prune(self, keep: list[int]) -> dict[str, Any]:
         """Kill every process of the submission but those with the given inner ids."""
-        if self._keeper:
-            for process in watchdog.processes(self._isolation, self._keeper):
-                if process.inner not in keep:
-                    watchdog.kill(process.pid)
+        if self._keeper and not self._kill_all_but(keep):
+            return {"error": "processes of the submission do not end"}
         return {}
+
+    def _kill_all_but(self, keep: list[int]) -> bool:
+        """Kill processes until none is left but those with the given inner ids; whether that came true."""
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            running = watchdog.processes(self._isolation, self._keeper)
+            others = [process.pid for process in running if process.inner not in keep]
+            if not others:
+                return True
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: else a fork bomb forks on
+                for pid in others:
+                    watchdog.send(pid, number)
+            time.sleep(0.002)
+        return False
 
     def _why(self, inner: int) -> dict[str, Any]:
         """Why a process was killed, "" if it wasn't."""
@@ -139,7 +146,7 @@ class Server:
     def _watch(self) -> None:
         running = watchdog.processes(self._isolation, self._keeper)
         for process in watchdog.greedy(running, self._limits["memory"], self._size):
-            watchdog.kill(process.pid)
+            watchdog.send(process.pid, signal.SIGKILL)
             self._killed[process.inner] = "ran out of memory"
 
 

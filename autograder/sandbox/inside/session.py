@@ -56,6 +56,7 @@ def _fork(descriptor: int | None) -> dict[str, Any] | None:
             warnings.simplefilter("ignore")  # threads of the student's are not copied, and that is fine
             pid = os.fork()
     except OSError as error:
+        _reap_everything()  # ended processes count too, until somebody has waited for them
         return {"error": os.strerror(error.errno)}
     return {"pid": pid} if pid else None
 
@@ -71,6 +72,14 @@ def _reap(children: dict[int, int | None]) -> None:
             ended, status = pid, 0  # the student's code has waited for it
         if ended:
             children[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _reap_everything() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import NamedTuple
 
 KIBIBYTE = 1024
 RESERVE = 0.03
 """Share of the machine's memory below which a submission that could be the cause is stopped."""
+CROWD = 32
+"""More processes than a submission needs: together they can fill sockets with memory that nobody's count shows."""
 
 
 class Process(NamedTuple):
@@ -58,9 +59,10 @@ def greedy(running: list[Process], limit: int, own_size: int) -> list[Process]:
     """
     if sum(process.resident for process in running) > limit:
         used = {process: _proportional(process) for process in running}
-    elif _machine_is_full() and sum(process.virtual - own_size for process in running) > limit:
-        # Memory that is in no process's count, as shared pages that only an ended process had touched.
-        used = {process: process.virtual for process in running}
+    elif _machine_is_full():
+        # Memory that no process's count shows: shared pages that only an ended process had touched, or sockets.
+        suspect = len(running) > CROWD or sum(process.virtual - own_size for process in running) > limit
+        return running if suspect else []
     else:
         return []
     victims = []
@@ -90,9 +92,9 @@ def _machine_is_full() -> bool:
     return available < RESERVE * total
 
 
-def kill(pid: int) -> None:
-    """End a process; one that has ended already is no error."""
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process; one that has ended already is no error."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
