@@ -119,10 +119,12 @@ def _packages(plan: Mounts) -> None:
     for number, folder in enumerate(package_folders()):
         inside = f"/opt/site-packages{number or ''}"
         plan.shown.append((str(folder), inside))
-        for path in sorted(folder.iterdir()):
+        for path in sorted([*folder.iterdir(), *folder.glob("__pycache__/*")]):
             if not _hidden(path):
                 continue
-            (plan.empty_folders if path.is_dir() else plan.empty_files).append(f"{inside}/{path.name}")
+            (plan.empty_folders if path.is_dir() else plan.empty_files).append(
+                f"{inside}/{path.relative_to(folder)}"
+            )
 
 
 def _hidden(path: Path) -> bool:

@@ -173,9 +173,7 @@ class _Encoder:
         # Extended precision has no portable layout: it crosses as a double.
         plain = {"g": "<f8", "G": "<c16"}.get(value.dtype.char, value.dtype.newbyteorder("<").str)
         if plain not in _DTYPE_CODES:
-            raise Unencodable(
-                f"ndarray of {type_name(value.dtype.type(0)) if plain[1] != 'O' else 'objects'}"
-            )
+            raise Unencodable(f"ndarray of {value.dtype.name[:40]}")
         self.out.append(_DTYPE_CODES[plain])
         self.out.append(value.ndim)
         for length in value.shape:
@@ -253,7 +251,10 @@ class _Decoder:
                 size = self.length()
                 if size > MAX_INT_BITS // 8 + 1:
                     raise ChannelError("an int with too many bits")
-                return int.from_bytes(self.take(size), "little", signed=True)
+                value = int.from_bytes(self.take(size), "little", signed=True)
+                if value.bit_length() > MAX_INT_BITS:
+                    raise ChannelError("an int with too many bits")
+                return value
             case 0x66:  # f
                 return _DOUBLE.unpack(self.take(8))[0]
             case 0x63:  # c
