@@ -30,10 +30,8 @@ MAX_IMAGE_BYTES = 4 * 2**20
 MAX_PIXELS = 40_000_000
 """A small PNG file may unfold to gigabytes in the browser; no figure needs more than this."""
 
-_HTML_TAGS = set(
-    "table thead tbody tfoot tr th td caption p div span br hr ul ol li dl dt dd b i em strong u sub sup code pre "
-    "h3 h4 h5 h6 blockquote a".split()
-)
+# Images would be fetched from elsewhere; the pages' own outline has the two upper levels of headings.
+_HTML_TAGS = nh3.ALLOWED_TAGS - {"img", "map", "area", "h1", "h2"}
 _CELL = {"colspan", "rowspan"}
 _HTML_ATTRIBUTES = {"th": _CELL | {"scope"}, "td": _CELL, "a": {"href"}}
 
