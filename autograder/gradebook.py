@@ -1,0 +1,335 @@
+"""Writes what grading found out into nbgrader's gradebook, and the graded notebook beside it.
+
+One process writes. Marks and comments that a person gave are never touched. `report.json` is written last: as long as
+it is missing, or tells of another submission, the submission counts as not graded, so a killed run can go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import math
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
+from nbgrader.utils import parse_utc
+from sqlalchemy.exc import OperationalError
+
+from autograder.course import Course
+from autograder.rebuild import rebuild
+from autograder.report import ExerciseResult, Report, from_json, to_json
+from autograder.sanitise import plain_text, sanitise_notebook
+
+LOCK_SECONDS = 60.0
+"""How long a locked gradebook is tried again: formgrader holds its lock for parts of a second."""
+
+RETRY_SECONDS = 0.5
+
+ROUNDING = 1e-9
+"""Points are sums of a few shares: they may exceed the maximum by rounding, and by nothing else."""
+
+MAX_TIMESTAMP = 100  # bytes
+
+_T = TypeVar("_T")
+
+
+class GradebookError(RuntimeError):
+    """The gradebook can't be written; the text says why and what to do."""
+
+
+class Standing(NamedTuple):
+    """A submission's score as the gradebook has it: automatic points, manual marks, late penalty."""
+
+    score: float
+    max_score: float
+    late_penalty: float
+    needs_manual_grade: bool
+
+
+def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode:
+    """Write a report to the gradebook, and the notebook as graders see it to autograded/.
+
+    Parameters
+    ----------
+    course : Course
+    report : Report
+    notebook : NotebookNode
+        The rebuilt notebook.
+
+    Returns
+    -------
+    NotebookNode
+        The notebook that was written, with safe outputs.
+
+    Raises
+    ------
+    GradebookError
+        If the gradebook stays locked, or its assignment has other cells than the notebook.
+    ValueError
+        If the points are no points: not finite, negative, above the maximum, or for a cell that the notebook lacks.
+    """
+    points = _checked_points(report, notebook)
+    shown = sanitise_notebook(notebook, report)
+    folder = course.autograded_path(report.student, report.assignment)
+    previous = load_report(course, report.student, report.assignment)
+    changed = previous is None or previous.submission_digest != report.submission_digest
+    submitted = _timestamp(course.submission_folder(report.student, report.assignment))
+    stubs = _stubs(course, report.assignment)
+
+    def write() -> None:
+        _ensure_assignment(course, report.assignment, stubs)
+        with _open(course) as gradebook:
+            _write_scores(gradebook, report, notebook, stubs, points, submitted, changed)
+        _late_penalty(course, report)
+
+    _unless_locked(write)
+    folder.mkdir(parents=True, exist_ok=True)
+    if submitted is not None:
+        _replace(folder / "timestamp.txt", f"{submitted.isoformat()} UTC\n")
+    _replace(folder / f"{report.assignment}.ipynb", nbformat.writes(shown) + "\n")
+    _replace(folder / "report.json", to_json(report) + "\n")
+    return shown
+
+
+def load_report(course: Course, student: str, assignment: str) -> Report | None:
+    """Return what the last grading of a submission found out, or None if there is nothing that can be read."""
+    path = course.autograded_path(student, assignment) / "report.json"
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def load_notebook(course: Course, student: str, assignment: str) -> NotebookNode:
+    """Return the graded notebook that `save` wrote."""
+    return nbformat.read(course.autograded_path(student, assignment) / f"{assignment}.ipynb", as_version=4)
+
+
+def is_current(
+    course: Course, student: str, assignment: str, submission_digest: str, assignment_digest: str
+) -> bool:
+    """Tell whether a submission was graded as it is now, by the checks as they are now."""
+    report = load_report(course, student, assignment)
+    if report is None or report.status == "failed" or not _has_database(course):
+        return False
+    return (report.submission_digest, report.assignment_digest) == (submission_digest, assignment_digest)
+
+
+def manual_marks(course: Course, student: str, assignment: str) -> dict[str, tuple[float | None, str]]:
+    """Return what a person gave: grade id -> (score or None, comment or "")."""
+    marks: dict[str, tuple[float | None, str]] = {}
+    with _submitted(course, student, assignment) as submitted:
+        if submitted is None:
+            return marks
+        for grade in submitted.grades:
+            if grade.manual_score is not None:
+                marks[grade.name] = (grade.manual_score, "")
+        for comment in submitted.comments:
+            if comment.manual_comment:
+                score, _ = marks.get(comment.name, (None, ""))
+                marks[comment.name] = (score, comment.manual_comment)
+    return marks
+
+
+def standing(course: Course, student: str, assignment: str) -> Standing | None:
+    """Return a submission's score as the gradebook has it, or None if it isn't in the gradebook."""
+    with _submitted(course, student, assignment) as submitted:
+        if submitted is None:
+            return None
+        return Standing(
+            float(submitted.score),
+            float(submitted.max_score),
+            float(submitted.late_submission_penalty or 0),
+            bool(submitted.needs_manual_grade),
+        )
+
+
+@contextlib.contextmanager
+def _submitted(course: Course, student: str, assignment: str) -> Iterator[SubmittedNotebook | None]:
+    if not _has_database(course):
+        yield None
+        return
+    with _unless_locked(lambda: _open(course)) as gradebook:
+        try:
+            found = gradebook.find_submission_notebook(assignment, assignment, student)
+        except MissingEntry:
+            found = None
+        yield found
+
+
+def _open(course: Course) -> Gradebook:
+    return Gradebook(course.db_url, course.course_id)
+
+
+def _has_database(course: Course) -> bool:
+    scheme, _, path = course.db_url.partition(":///")
+    return scheme != "sqlite" or Path(path).exists()
+
+
+def _unless_locked(action: Callable[[], _T]) -> _T:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return action()
+        except OperationalError as error:
+            if "locked" not in str(error):
+                raise GradebookError(
+                    f"the gradebook can't be used ({error.orig}): if nbgrader was updated, run 'nbgrader db upgrade'"
+                ) from error
+            if time.monotonic() > deadline:
+                raise GradebookError(
+                    f"the gradebook was locked for {LOCK_SECONDS:g} seconds: close the other programs that use it, "
+                    "and start again; what is graded is kept"
+                ) from error
+            time.sleep(RETRY_SECONDS)
+
+
+def _marks(cell: NotebookNode) -> dict:
+    return cell.metadata.get("nbgrader", {})
+
+
+def _checked_points(report: Report, notebook: NotebookNode) -> dict[str, float]:
+    maxima = {
+        _marks(cell)["grade_id"]: float(_marks(cell)["points"])
+        for cell in notebook.cells
+        if _marks(cell).get("grade") and not _marks(cell).get("solution")
+    }
+    if sorted(maxima) != sorted(result.grade_id for result in report.exercises):
+        found = sorted(result.grade_id for result in report.exercises)
+        raise ValueError(f"expected one result for each of {sorted(maxima)}, got {found}")
+    points = {}
+    for result in report.exercises:
+        highest = maxima[result.grade_id]
+        value = result.points
+        if (
+            type(value) not in (int, float)
+            or not math.isfinite(value)
+            or not 0 <= value <= highest + ROUNDING
+        ):
+            raise ValueError(
+                f"expected points between 0 and {highest:g} for {result.exercise}, got {value!r}"
+            )
+        points[result.grade_id] = min(float(value), highest)
+    return points
+
+
+def _stubs(course: Course, assignment: str) -> NotebookNode:
+    """Return the notebook as it was given out, with nbgrader's checksums."""
+    source = nbformat.read(course.source_path(assignment), as_version=4)
+    stubs, _ = ComputeChecksums().preprocess(rebuild(source, None).notebook, {})
+    return stubs
+
+
+def _ensure_assignment(course: Course, assignment: str, stubs: NotebookNode) -> None:
+    """Put the assignment and its cells into the gradebook, unless they are there already."""
+    expected = {
+        (_marks(cell)["grade_id"], float(_marks(cell)["points"]))
+        for cell in stubs.cells
+        if _marks(cell).get("grade")
+    }
+    with _open(course) as gradebook:
+        try:
+            known = gradebook.find_notebook(assignment, assignment)
+            if {(cell.name, cell.max_score) for cell in known.grade_cells} == expected:
+                return
+        except MissingEntry:
+            gradebook.update_or_create_assignment(assignment)
+    resources = {"nbgrader": {"notebook": assignment, "assignment": assignment, "db_url": course.db_url}}
+    try:
+        SaveCells(config=course.config).preprocess(stubs, resources)
+    except RuntimeError as error:
+        raise GradebookError(
+            f"the gradebook has other cells for {assignment} than its notebook in {course.source_path(assignment).parent}: "
+            "cells can't be added or removed once there are submissions"
+        ) from error
+
+
+def _write_scores(
+    gradebook: Gradebook,
+    report: Report,
+    notebook: NotebookNode,
+    stubs: NotebookNode,
+    points: dict[str, float],
+    submitted: datetime.datetime | None,
+    changed: bool,
+) -> None:
+    given = {_marks(cell)["grade_id"]: cell.source for cell in stubs.cells if _marks(cell).get("solution")}
+    results = {result.exercise.rpartition(".")[2]: result for result in report.exercises}
+    name = report.assignment
+    gradebook.update_or_create_student(report.student)
+    details = {} if submitted is None else {"timestamp": submitted}
+    gradebook.update_or_create_submission(name, report.student, **details)
+    for cell in notebook.cells:
+        grade_id = _marks(cell).get("grade_id")
+        blank = grade_id in given and cell.source.strip() in ("", given[grade_id].strip())
+        if _marks(cell).get("grade"):
+            grade = gradebook.find_grade(grade_id, name, name, report.student)
+            # As nbgrader does: an answer in words waits for a person, unless there is none.
+            grade.auto_score = points.get(grade_id, 0.0 if blank else None)
+            grade.needs_manual_grade = _needs_person(grade, report, changed)
+        if _marks(cell).get("solution"):
+            comment = gradebook.find_comment(grade_id, name, name, report.student)
+            comment.auto_comment = _comment(results.get(grade_id), blank)
+    gradebook.db.commit()
+
+
+def _needs_person(grade: Grade, report: Report, changed: bool) -> bool:
+    if report.status == "failed":
+        return True
+    if grade.manual_score is not None:
+        # The mark was given for an earlier submission if that has changed; a mark that stands is left as it is.
+        return changed or bool(grade.needs_manual_grade)
+    return grade.auto_score is None
+
+
+def _comment(result: ExerciseResult | None, blank: bool) -> str | None:
+    if blank:
+        return "No response."
+    if result is None:
+        return None
+    return plain_text("\n\n".join(filter(None, (result.reason, result.hint, *result.remarks)))) or None
+
+
+def _late_penalty(course: Course, report: Report) -> None:
+    resources = {
+        "nbgrader": {
+            "notebook": report.assignment,
+            "assignment": report.assignment,
+            "student": report.student,
+            "db_url": course.db_url,
+        }
+    }
+    AssignLatePenalties(config=course.config).preprocess(NotebookNode(cells=[], metadata={}), resources)
+
+
+def _timestamp(folder: Path) -> datetime.datetime | None:
+    """Read when a submission was handed in, as nbgrader's exchange wrote it; None if that can't be told."""
+    try:
+        descriptor = os.open(
+            folder / "timestamp.txt", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return None
+        text = file.read(MAX_TIMESTAMP + 1)
+    try:
+        return parse_utc(text.decode("ascii").strip())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that at every moment either the old or the new one is there whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
