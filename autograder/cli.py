@@ -45,7 +45,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"autograder: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
-        print("autograder: interrupted; what was graded is kept, and the next run goes on from there", file=sys.stderr)
+        print(
+            "autograder: interrupted; what was graded is kept, and the next run goes on from there",
+            file=sys.stderr,
+        )
         return EXIT_INCOMPLETE
 
 
@@ -97,7 +100,9 @@ def _command(commands, name: str, run, summary: str, description: str) -> argpar
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--course", type=Path, default=Path(), metavar="DIR", help="the course directory (default: .)")
+    parser.add_argument(
+        "--course", type=Path, default=Path(), metavar="DIR", help="the course directory (default: .)"
+    )
     parser.set_defaults(run=run)
     return parser
 

@@ -13,10 +13,12 @@ class Instance(NamedTuple):
     """Arguments for one call of the student's function: plain numbers, arrays, strings, lists, tuples, dicts."""
 
     args: tuple[Any, ...]
-    note: str = ""  # what is special about it, in words that give no answer away ("a state of probability zero")
+    note: str = (
+        ""  # what is special about it, in words that give no answer away ("a state of probability zero")
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Property:
     """Something that a right implementation does, and the share of the points that it earns.
 
@@ -27,10 +29,13 @@ class Property:
     text: str  # "entropy of ordinary distributions", shown to the student
     weight: float
     instances: Callable[[np.random.Generator], list[Instance]]
-    unmodified: bool = False  # judge whether the arguments are left as they were, instead of the value
+    unmodified: bool = False  # the arguments must be left as they were, too
+    recognised: bool = (
+        True  # misconceptions are looked for on these instances (not where they would take for ever)
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Misconception:
     """A known wrong implementation; also a test of the checks, which must fail and recognise it."""
 
@@ -40,12 +45,14 @@ class Misconception:
     section: str  # page and anchor of the book, "gibbs_principle.html#entropy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One function that the student writes, and how it is judged."""
 
     assignment: str
-    function: str  # the student's function; the solution cell's grade_id, the grade cell's is check_<function>
+    function: (
+        str  # the student's function; the solution cell's grade_id, the grade cell's is check_<function>
+    )
     reference: Callable[..., Any]
     visible: tuple[Instance, ...]  # shown to the student with their answers
     properties: tuple[Property, ...]  # on hidden instances; the weights sum to 1

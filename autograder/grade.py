@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from autograder import checks, exercises
 from autograder.exercise import Exercise
 from autograder.intake import Refused, Submission
-from autograder.outcome import Outcome
+from autograder.check import Outcome
 from autograder.rebuild import rebuild
 from autograder.report import CellRun, ExerciseResult, Report
 from autograder.sandbox import Sandbox, Session, SessionLost
@@ -102,7 +102,9 @@ def failure(task: Task, error: BaseException) -> Graded:
         assignment=task.assignment,
         status="failed",
         reason=reason,
-        exercises=tuple(_zero(declared, chunk, reason) for chunk in _chunks(rebuilt.notebook) if chunk.grade_id),
+        exercises=tuple(
+            _zero(declared, chunk, reason) for chunk in _chunks(rebuilt.notebook) if chunk.grade_id
+        ),
         notes=("".join(traceback.format_exception(error)),),
         submission_digest="",  # never current: the next run tries again
         assignment_digest=task.assignment_digest,
@@ -126,7 +128,9 @@ def _chunks(notebook: NotebookNode) -> Iterator[_Chunk]:
 
 def _zero(declared: dict[str, Exercise], chunk: _Chunk, reason: str) -> ExerciseResult:
     exercise = _exercise_of(declared, chunk)
-    return ExerciseResult(exercise.name, exercise.grade_id, 0.0, chunk.max_points, reason=reason, link=exercise.section)
+    return ExerciseResult(
+        exercise.name, exercise.grade_id, 0.0, chunk.max_points, reason=reason, link=exercise.section
+    )
 
 
 def _exercise_of(declared: dict[str, Exercise], chunk: _Chunk) -> Exercise:

@@ -20,7 +20,9 @@ def main() -> int:
     """Measure, print and keep; exit 1 when a ratio falls short of what is needed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
-    parser.add_argument("only", nargs="*", choices=[*names, []], metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument(
+        "only", nargs="*", choices=[*names, []], metavar="NAME", help=f"one of {', '.join(names)}"
+    )
     only = parser.parse_args().only or names
     rows = []
     for name in only:

@@ -64,7 +64,7 @@ def entropy(q) -> float:
     Shannon (1948), A mathematical theory of communication, §6.
     """
     q = _distribution("q", q)
-    return -_sum_x_log_y(q, q)
+    return max(0.0, -_sum_x_log_y(q, q))
 
 
 def kl(q, p) -> float:

@@ -1,0 +1,338 @@
+"""Checks your functions on the visible examples: `check("gibbs_principle.entropy", entropy)`.
+
+This file comes with each assignment, beside its data `check_data.json`, and needs NumPy alone. It compares what your function
+returns with the right answers, and where they differ it looks whether a known misconception gives just what yours gave.
+The graders use the same comparison, on examples that are not here.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+import sys
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+DATA = pathlib.Path(__file__).with_name("check_data.json")
+NUMBERS = "iuf"  # NumPy's kinds of real numbers; booleans and complex numbers are no answers
+
+
+class Outcome(NamedTuple):
+    """What one call of a function came to.
+
+    kind is one of
+        "value"       it returned `value`, made of plain data and NumPy arrays and scalars
+        "raised"      it raised an exception of type `error` (a name), with `message`
+        "wrong_type"  it returned something that is no plain data; `error` names the type
+        "missing"     there is no function of that name; `error` says what there is instead, if anything
+        "timeout"     it did not return in time
+        "died"        its process ended; `error` is the reason in a phrase ("ran out of memory")
+    """
+
+    kind: str
+    value: Any = None
+    error: str = ""
+    message: str = ""
+    arguments_after: tuple[Any, ...] | None = None  # the arguments as they were after the call
+
+
+class CheckFailed(AssertionError):
+    """Shown in a notebook without a traceback: the message says what there is to say."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+def check(name: str, function) -> None:
+    """Try a function on the visible examples of an exercise.
+
+    Parameters
+    ----------
+    name : str
+        The exercise, such as "gibbs_principle.entropy".
+    function : callable
+        Your function.
+
+    Raises
+    ------
+    CheckFailed
+        If an answer is wrong; the message says what was observed.
+    """
+    data = json.loads(DATA.read_text(encoding="utf-8"))
+    if name not in data:
+        raise CheckFailed(f"There is no exercise {name!r} here; these are: {', '.join(sorted(data))}.")
+    exercise = data[name]
+    if not callable(function):
+        raise CheckFailed(f"{name}: expected a function, got {type(function).__name__}.")
+    examples = [decode(example) for example in exercise["examples"]]
+    outcomes = [call(function, args) for args, _ in examples]
+    expected = [value for _, value in examples]
+    known = {
+        label: [Outcome(*decode(o)) for o in about["outcomes"]]
+        for label, about in exercise["misconceptions"].items()
+    }
+    text, label = explain(outcomes, examples, known, exercise["rtol"], exercise["atol"])
+    if not text:
+        notes = {remark for o, e in zip(outcomes, expected, strict=True) for remark in remarks(e, o.value)}
+        count = f"{len(examples)} visible example{'s' if len(examples) > 1 else ''}"
+        print("\n".join([f"✓ {name}: right on the {count}.", *sorted(notes)]))
+        return
+    lines = [f"✗ {name}: {text}"]
+    if label:
+        about = exercise["misconceptions"][label]
+        lines += [f"  This is what one gets from: {label}.", f"  {about['hint']}", f"  Read: {about['link']}"]
+    elif outcomes[0].error != "NotImplementedError":
+        lines.append(f"  No known misconception gives this. Read: {exercise['link']}")
+    raise CheckFailed("\n".join(lines))
+
+
+def call(function, args: tuple) -> Outcome:
+    """Call a function on copies of the arguments; whatever happens is an outcome."""
+    args = copy.deepcopy(args)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            value = function(*args)
+    except Exception as error:  # noqa: BLE001 - a student's function may raise anything
+        return Outcome("raised", error=type(error).__name__, message=str(error), arguments_after=args)
+    odd = foreign_type(value)
+    if odd:
+        return Outcome("wrong_type", error=odd, arguments_after=args)
+    return Outcome("value", value, arguments_after=args)
+
+
+def foreign_type(value: Any) -> str:
+    """Return the name of the first type in a value that is no plain data; "" when all is plain.
+
+    Only exact types count: a subclass of float can answer "yes" to every comparison.
+    """
+    if value is None or type(value) in (bool, int, float, complex, str):
+        return ""
+    if type(value) is np.ndarray or isinstance(value, np.generic):
+        return "" if value.dtype.kind in "biufc" else f"{type(value).__name__} of {value.dtype}"
+    if type(value) in (list, tuple):
+        return next((odd for odd in map(foreign_type, value) if odd), "")
+    if type(value) is dict:
+        return next((odd for odd in map(foreign_type, [*value.keys(), *value.values()]) if odd), "")
+    return type(value).__name__
+
+
+def difference(expected: Any, got: Any, rtol: float, atol: float) -> str:
+    """Say how an answer differs from the right one, without giving that away; "" when it agrees within tolerance."""
+    if isinstance(expected, tuple):
+        if type(got) not in (tuple, list) or len(got) != len(expected):
+            return f"{_kind(got)} was returned, where {len(expected)} values are asked for"
+        for number, (e, g) in enumerate(zip(expected, got, strict=True), 1):
+            problem = difference(e, g, rtol, atol)
+            if problem:
+                return f"value {number} of {len(expected)}: {problem}"
+        return ""
+    want = np.asarray(expected)
+    have = _numbers(got)
+    if have is None:
+        return f"{_kind(got)} was returned, where {_kind(expected)} is asked for"
+    if have.shape != want.shape:
+        return f"{_kind(have)} was returned, where {_kind(want)} is asked for"
+    if _close(want, have, rtol, atol):
+        return ""
+    return _numeric_difference(want.astype(float), have.astype(float), rtol, atol)
+
+
+def remarks(expected: Any, got: Any) -> list[str]:
+    """Say what is accepted but better done otherwise."""
+    if isinstance(expected, np.ndarray) and type(got) in (list, tuple):
+        return [
+            "  A list was returned where an array is asked for: accepted, its numbers and shape are right."
+        ]
+    if isinstance(expected, tuple) and type(got) in (tuple, list):
+        return [r for e, g in zip(expected, got, strict=False) for r in remarks(e, g)]
+    return []
+
+
+def agree(a: Outcome, b: Outcome, rtol: float, atol: float) -> bool:
+    """Tell whether two outcomes are the same: equal values (NaN equals NaN), or the same exception."""
+    if a.kind != b.kind:
+        return False
+    if a.kind == "raised":
+        return a.error == b.error
+    return a.kind == "value" and _same(a.value, b.value, rtol, atol)
+
+
+def recognise(
+    outcomes: list[Outcome], expected: list[Any], known: dict[str, list[Outcome]], rtol: float, atol: float
+) -> str:
+    """Name the misconception that gives just these outcomes; "" when none does, or more than one.
+
+    A misconception that agrees with the right answers on all instances cannot be the reason of a failure.
+    """
+    matching = [
+        label
+        for label, theirs in known.items()
+        if all(agree(o, t, rtol, atol) for o, t in zip(outcomes, theirs, strict=True))
+        and any(failure(t, e, rtol, atol) for t, e in zip(theirs, expected, strict=True))
+    ]
+    return matching[0] if len(matching) == 1 else ""
+
+
+def failure(outcome: Outcome, expected: Any, rtol: float, atol: float) -> str:
+    """Say in a phrase, free of values, what is wrong with an outcome; "" when it is right."""
+    if outcome.kind == "value":
+        return difference(expected, outcome.value, rtol, atol)
+    if outcome.kind == "raised":
+        if outcome.error == "NotImplementedError":
+            return "not attempted"
+        return f"it raised {outcome.error if outcome.error in _BUILTIN_ERRORS else 'an exception of its own'}"
+    if outcome.kind == "wrong_type":
+        return "it returned an object of another type than numbers and arrays"
+    if outcome.kind == "missing":
+        return "there is no such function"
+    if outcome.kind == "timeout":
+        return "it did not finish in time"
+    return f"its process ended: {outcome.error}" if outcome.error else "its process ended"
+
+
+def explain(
+    outcomes: list[Outcome],
+    examples: list[tuple[tuple, Any]],
+    known: dict[str, list[Outcome]],
+    rtol: float,
+    atol: float,
+) -> tuple[str, str]:
+    """Describe the first failure among visible examples, numbers included, and name the misconception behind all of them."""
+    for outcome, (args, expected) in zip(outcomes, examples, strict=True):
+        problem = failure(outcome, expected, rtol, atol)
+        if not problem:
+            continue
+        if problem == "not attempted":
+            return "not attempted yet.", ""
+        label = recognise(outcomes, [e for _, e in examples], known, rtol, atol)
+        shown = f"\n  arguments: {', '.join(map(show, args))}"
+        if outcome.kind == "value":
+            shown += f"\n  returned:  {show(outcome.value)}\n  expected:  {show(expected)}"
+        elif outcome.kind == "raised":
+            shown += f"\n  raised:    {outcome.error}: {outcome.message[:300]}"
+        return problem + shown, label
+    return "", ""
+
+
+def show(value: Any) -> str:
+    """Print a value short enough for a line or two."""
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(show, value)) + ")"
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, precision=6, threshold=12, separator=", ").replace("\n", "")
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def encode(value: Any) -> Any:
+    """Turn plain data into what JSON keeps exactly; `decode` is the inverse."""
+    if isinstance(value, np.ndarray):
+        return {"array": value.ravel().tolist(), "shape": list(value.shape), "dtype": value.dtype.str}
+    if isinstance(value, np.generic):
+        return {"array": value.item(), "shape": [], "dtype": value.dtype.str}
+    if isinstance(value, tuple):
+        return {"tuple": [encode(v) for v in value]}
+    if isinstance(value, list):
+        return [encode(v) for v in value]
+    return value
+
+
+def decode(data: Any) -> Any:
+    """Return the value that `encode` was given."""
+    if isinstance(data, list):
+        return [decode(v) for v in data]
+    if isinstance(data, dict):
+        if "tuple" in data:
+            return tuple(decode(v) for v in data["tuple"])
+        return np.array(data["array"], dtype=data["dtype"]).reshape(data["shape"])
+    return data
+
+
+_BUILTIN_ERRORS = {
+    name
+    for name, value in vars(__import__("builtins")).items()
+    if isinstance(value, type) and issubclass(value, Exception)
+} | {"LinAlgError", "AxisError"}
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """Return an answer as an array of real numbers; None when it is none."""
+    if type(value) in (int, float) or type(value) is np.ndarray or isinstance(value, np.generic):
+        array = np.asarray(value)
+    elif type(value) in (list, tuple) and _regular(value) is not None:
+        array = np.array(value)
+    else:
+        return None
+    if array.dtype == object and type(value) is int:
+        array = np.asarray(float(value) if abs(value) < 10**300 else np.inf)
+    return array if array.dtype.kind in NUMBERS else None
+
+
+def _regular(value: Any) -> tuple[int, ...] | None:
+    """Return the shape of nested lists of numbers; None when they are ragged or hold something else."""
+    if type(value) in (list, tuple):
+        shapes = {_regular(v) for v in value}
+        if len(shapes) != 1 or None in shapes:
+            return None
+        return (len(value), *shapes.pop())
+    if type(value) is np.ndarray:
+        return value.shape if value.dtype.kind in NUMBERS else None
+    if (type(value) is int and abs(value) < 2**63) or type(value) is float:
+        return ()
+    return () if isinstance(value, np.generic) and value.dtype.kind in NUMBERS else None
+
+
+def _close(want: np.ndarray, have: np.ndarray, rtol: float, atol: float) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.isclose(have.astype(float), want.astype(float), rtol=rtol, atol=atol).all())
+
+
+def _same(a: Any, b: Any, rtol: float, atol: float) -> bool:
+    if type(a) in (tuple, list) and type(b) in (tuple, list) and (_regular(a) is None or _regular(b) is None):
+        return len(a) == len(b) and all(_same(x, y, rtol, atol) for x, y in zip(a, b, strict=True))
+    x, y = _numbers(a), _numbers(b)
+    if x is None or y is None or x.shape != y.shape:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.isclose(x.astype(float), y.astype(float), rtol=rtol, atol=atol, equal_nan=True).all())
+
+
+def _numeric_difference(want: np.ndarray, have: np.ndarray, rtol: float, atol: float) -> str:
+    entry = "an entry" if want.ndim else "the result"
+    if np.isnan(have).any():
+        return f"{entry} is NaN"
+    if (np.isinf(have) & ~np.isinf(want)).any():
+        return f"{entry} is infinite where it should be finite"
+    if (np.isinf(want) & ~np.isinf(have)).any():
+        return f"{entry} is finite where it should be infinite"
+    if _close(want, -have, rtol, atol):
+        return "the sign is opposite"
+    if want.ndim:
+        wrong = int((~np.isclose(have, want, rtol=rtol, atol=atol)).sum())
+        return f"{wrong} of {want.size} entries are wrong"
+    return "the number is wrong"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, tuple | list) and _regular(value) is None:
+        return f"{len(value)} values"
+    if value is None:
+        return "nothing (None)"
+    if isinstance(value, bool | np.bool_):
+        return "a truth value"
+    array = value if isinstance(value, np.ndarray) else _numbers(value)
+    if array is None:
+        return f"a value of type {type(value).__name__}"
+    if array.dtype.kind == "b":
+        return "an array of truth values"
+    if array.dtype.kind == "c":
+        return "a complex number" if array.ndim == 0 else "an array of complex numbers"
+    return "a number" if array.ndim == 0 else f"an array of shape {array.shape}"
+
+
+if __name__ == "__main__":
+    sys.exit("This file is imported by the notebook: from check import check")
