@@ -577,4 +577,4 @@ DENOISE = Exercise(
                      "contracts by 0.88, so such a stop is within 1e-4 of the one fixed point, and any order of updates reaches it",
 )  # fmt: skip
 
-EXERCISES = (ENERGY, UPDATE, ASCENT, BOUND, DENOISE)
+EXERCISES = (ENERGY, UPDATE, BOUND, ASCENT, DENOISE)
