@@ -148,7 +148,7 @@ class Session:
         except ChannelError:
             raise self._lose(BROKEN) from None
         errors = [output["ename"] for output in shown if output["output_type"] == "error"]
-        return RunResult(shown, f"stopped with {_exception_name(errors[-1])}" if errors else "")
+        return RunResult(shown, f"stopped with {_exception_name(errors[0])}" if errors else "")
 
     def call(self, function: str, args: tuple[Any, ...], seconds: float) -> Outcome:
         """Call one of the student's functions with plain data; a `Source` becomes a function there."""

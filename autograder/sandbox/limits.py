@@ -12,8 +12,8 @@ class Limits:
     """Limits of a submission; sizes in bytes, times in seconds of wall time."""
 
     submission_seconds: float = 300.0  # for the caller, who adds up the times of cells and calls
-    cell_seconds: float = 60.0
-    call_seconds: float = 20.0  # generous, because the first call of a numba function compiles it
+    cell_seconds: float = 20.0
+    call_seconds: float = 10.0  # generous, because the first call of a numba function compiles it
     memory: int = 2048 * MEBIBYTE  # of all the submission's processes and its files together
     processes: int = 100  # threads included; each kept state is one
     open_files: int = 256  # of a process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sys
 import warnings
@@ -51,6 +52,7 @@ def _fork(descriptor: int | None) -> dict[str, Any] | None:
     """Fork; None in the child."""
     if descriptor is None:
         return {"error": "no file descriptor is free"}
+    state = random.getstate()  # Python seeds this generator anew in every child
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # threads of the student's are not copied, and that is fine
@@ -58,7 +60,10 @@ def _fork(descriptor: int | None) -> dict[str, Any] | None:
     except OSError as error:
         _reap_everything()  # ended processes count too, until somebody has waited for them
         return {"error": os.strerror(error.errno)}
-    return {"pid": pid} if pid else None
+    if pid:
+        return {"pid": pid}
+    random.setstate(state)
+    return None
 
 
 def _reap(children: dict[int, int | None]) -> None:
