@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from autograder import demonstration, feedback, grade_class, gradebook
+from autograder.course import Course
+from autograder.gradebook import GradebookError
+from autograder.report import Report
+from autograder.sandbox import SandboxUnavailable
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some submission has no result, or needs a person
@@ -41,7 +47,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except CommandError as error:
+    except (
+        CommandError,
+        GradebookError,
+        SandboxUnavailable,
+        grade_class.NotGradable,
+        ConnectionError,
+    ) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
@@ -112,3 +124,111 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text}")
     return value
+
+
+def _course(arguments: argparse.Namespace) -> Course:
+    try:
+        return Course(arguments.course)
+    except FileNotFoundError as error:
+        raise CommandError(str(error)) from None
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    console = Console(stderr=True)
+    if arguments.no_sandbox:
+        console.print("[bold red]--no-sandbox: students' code runs with all your rights.[/]")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[last]}", markup=False),
+    )
+    with Progress(*columns, console=console) as bar:
+        row = bar.add_task(f"grading {arguments.assignment}", total=None, last="", rate="")
+
+        def show(step: grade_class.Progress) -> None:
+            speed = bar.tasks[row].speed
+            rate = f"{60 * speed:.0f} a minute" if speed else ""
+            bar.update(row, total=step.total, completed=step.done, last=step.report.student, rate=rate)
+
+        graded = grade_class.grade(
+            course,
+            arguments.assignment,
+            students=[arguments.student] if arguments.student else None,
+            jobs=arguments.jobs,
+            scheduler=arguments.scheduler,
+            force=arguments.force,
+            isolation="none" if arguments.no_sandbox else "auto",
+            progress=show,
+        )
+        bar.update(row, visible=bool(graded))
+    total = len(course.students(arguments.assignment))
+    print(f"{arguments.assignment}: {len(graded)} graded now, {total} submissions in all")
+    if not arguments.quiet:
+        _print_table(course, arguments.assignment)
+    failed = [report for report in graded if report.status == "failed"]
+    for report in failed:
+        print(f"autograder: {report.student}: {report.reason}\n{report.notes[0]}", file=sys.stderr)
+    missing = total - len(grade_class.reports(course, arguments.assignment))
+    return EXIT_INCOMPLETE if failed or (missing and not arguments.student) else EXIT_DONE
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    _print_table(course, arguments.assignment)
+    return EXIT_DONE
+
+
+def _print_table(course: Course, assignment: str) -> None:
+    table = Table(
+        "student", "assignment", "points", "what went wrong", title=f"{assignment}: checked by the grader"
+    )
+    table.columns[2].justify = "right"
+    for report in grade_class.reports(course, assignment):
+        points = f"{report.points:g} / {report.max_points:g}"
+        table.add_row(report.student, report.assignment, points, _phrase(report))
+    # Rich takes 80 columns where there is no terminal; a log can be wider.
+    Console(width=None if sys.stdout.isatty() else 140, markup=False, highlight=False).print(table)
+
+
+def _phrase(report: Report) -> str:
+    """What went wrong, short enough for a line or two of a table."""
+    text = report.summary
+    return text if len(text) <= 150 else text[:147] + "..."
+
+
+def _feedback(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    pages = [
+        feedback.write(course, report, gradebook.load_notebook(course, report.student, report.assignment))
+        for report in grade_class.reports(course, arguments.assignment)
+    ]
+    print(f"{arguments.assignment}: {len(pages)} feedback pages in {course.feedback_folder}")
+    return EXIT_DONE
+
+
+def _demonstrate(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    for assignment in course.assignments():
+        count = demonstration.write(assignment, course.source_path(assignment), course.submitted_folder)
+        print(f"{assignment}: {count} demonstration submissions in {course.submitted_folder}")
+    return EXIT_DONE
+
+
+def _overview(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    for assignment in course.assignments():
+        _print_table(course, assignment)
+    pages = course.feedback_folder
+    print(f"""
+book:      {course.directory / "_build" / "html" / "index.html"}
+release:   {course.release_folder} (a folder an assignment, to hand out)
+feedback:  {pages} (a page a student and assignment)
+gradebook: {course.db_url}
+formgrader and manual marks: make lab""")
+    return EXIT_DONE

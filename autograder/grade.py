@@ -12,6 +12,7 @@ The stages, in their order and with the reason for it:
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Iterator
@@ -166,12 +167,22 @@ def _run_and_check(
         for chunk, snapshot in snapshots:
             exercise = _exercise_of(declared, chunk)
             call = _Caller(snapshot, deadline, sandbox, reason)
-            results.append(checks.evaluate(exercise, call, seed, chunk.max_points))
+            result = checks.evaluate(exercise, call, seed, chunk.max_points)
             call.close()
+            results.append(_with_cell_reason(result, chunk, runs))
         clock["checks"] = time.perf_counter()
     marks = list(clock.items())
     seconds = {name: now - before for (_, before), (name, now) in zip(marks, marks[1:], strict=False)}
     return runs, results, seconds, reason
+
+
+def _with_cell_reason(result: ExerciseResult, chunk: _Chunk, runs: list[CellRun]) -> ExerciseResult:
+    """Where nothing was earned because a cell didn't run through, that is the reason to give."""
+    indices = {index for index, _, _ in chunk.cells}
+    stopped = [run.reason for run in runs if run.index in indices and run.reason]
+    if result.points or not stopped:
+        return result
+    return dataclasses.replace(result, reason=f"its cell {stopped[0]}", misconception="", hint="")
 
 
 def _run_chunk(

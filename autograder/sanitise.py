@@ -65,6 +65,11 @@ def plain_text(text: Any) -> str:
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
+def source_text(source: str) -> str:
+    """Return a cell's source without control characters; every line of it stays visible."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", source.replace("\r\n", "\n").replace("\r", "\n")))
+
+
 def _shortened(text: str) -> str:
     if len(text) <= MAX_TEXT:
         return text
@@ -76,8 +81,7 @@ def sanitise_markdown(source: str) -> str:
 
     Applying it twice changes nothing more.
     """
-    text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", source.replace("\r\n", "\n").replace("\r", "\n")))
-    text = _ENTITY.sub("&amp;", text)
+    text = _ENTITY.sub("&amp;", source_text(source))
     text = _MATHJAX.sub(r"\\text", text)
     text = _SCHEME.sub(lambda match: f"{match[1] or match[2]} :", text)
     text = _IMAGE.sub("! ", text)  # a remote image tells its server who looks at the page
@@ -223,9 +227,8 @@ def _safe_cell(original: NotebookNode) -> NotebookNode:
     cell = copy.deepcopy(original)
     if not is_students(cell):
         return cell
-    source = plain_text(cell.source)
     if cell.cell_type == "code":
-        return new_code_cell(source=source, metadata=cell.metadata, id=cell.id)
+        return new_code_cell(source=source_text(cell.source), metadata=cell.metadata, id=cell.id)
     # A raw cell would be put into formgrader's page as it is.
     return new_markdown_cell(source=sanitise_markdown(cell.source), metadata=cell.metadata, id=cell.id)
 

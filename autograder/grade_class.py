@@ -1,0 +1,169 @@
+"""Grades a class: reads what was handed in, spreads it over workers, and writes gradebook and feedback as results come.
+
+This process is the only writer. What it has written stays if it is killed, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+from autograder import exercises, feedback, gradebook
+from autograder.cluster import connect, grade_tasks, grader_digest
+from autograder.course import Course
+from autograder.grade import Task, failure
+from autograder.intake import read_submission
+from autograder.report import Report
+from autograder.sandbox import Limits, Sandbox
+
+
+class NotGradable(Exception):
+    """An assignment can't be graded at all; the text says why and what to do."""
+
+
+class Progress(NamedTuple):
+    """A submission that got its result just now."""
+
+    report: Report
+    done: int
+    total: int
+
+
+def grade(
+    course: Course,
+    assignment: str,
+    *,
+    students: list[str] | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    force: bool = False,
+    isolation: str = "auto",
+    limits: Limits | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Report]:
+    """Grade an assignment's submissions, leaving alone what is up to date.
+
+    Parameters
+    ----------
+    course : Course
+    assignment : str
+    students : list of str, optional
+        Only these; by default all who handed something in.
+    jobs : int
+        Worker processes of the local cluster.
+    scheduler : str, optional
+        Address of a running Dask scheduler, in place of a local cluster.
+    force : bool
+        Grade again what is up to date.
+    isolation : str
+        "auto", or "none" for no sandbox.
+    limits : Limits, optional
+    progress : callable, optional
+        Called with each Progress.
+
+    Returns
+    -------
+    list of Report
+        Of the submissions that were graded now.
+
+    Raises
+    ------
+    NotGradable
+        If the assignment or a student doesn't exist, or its notebook and its exercises don't fit.
+    SandboxUnavailable
+        If no sandbox can be had on this machine.
+    """
+    limits = limits or Limits()
+    check_assignment(course, assignment)
+    present = course.students(assignment)
+    unknown = sorted(set(students or ()) - set(present))
+    if unknown:
+        raise NotGradable(
+            f"there is no submission of {', '.join(unknown)} for {assignment} in {course.submitted_folder}"
+        )
+    tasks = list(_pending(course, assignment, students or present, force))
+    if not tasks:
+        return []
+    if scheduler is None:
+        Sandbox(limits, isolation=isolation).close()  # raises here, once, where none can be had
+    reports = []
+    with connect(scheduler, min(jobs, len(tasks))) as client:
+        for task, graded in grade_tasks(client, (_read(course, *task) for task in tasks), limits, isolation):
+            notebook = nbformat.reads(graded.notebook, as_version=4)
+            report = graded.report
+            try:
+                shown = gradebook.save(course, report, notebook)
+            except ValueError as error:  # a result that the gradebook won't take must not stop the class
+                report, text = failure(task, error)
+                shown = gradebook.save(course, report, nbformat.reads(text, as_version=4))
+            feedback.write(course, report, shown)
+            reports.append(report)
+            if progress is not None:
+                progress(Progress(report, len(reports), len(tasks)))
+    return reports
+
+
+def count_pending(
+    course: Course, assignment: str, students: list[str] | None = None, force: bool = False
+) -> int:
+    """Return how many submissions `grade` would grade."""
+    return sum(1 for _ in _pending(course, assignment, students or course.students(assignment), force))
+
+
+def reports(course: Course, assignment: str) -> list[Report]:
+    """Return the latest reports of an assignment, by student."""
+    found = (gradebook.load_report(course, student, assignment) for student in course.students(assignment))
+    return [report for report in found if report is not None]
+
+
+def check_assignment(course: Course, assignment: str) -> None:
+    """Raise NotGradable unless the instructor's notebook and the declared exercises fit together."""
+    known = course.assignments()
+    if assignment not in known:
+        raise NotGradable(f"there is no assignment {assignment!r}; these are: {', '.join(known) or 'none'}")
+    try:
+        declared = {exercise.grade_id for exercise in exercises.load(assignment).values()}
+    except LookupError as error:
+        raise NotGradable(str(error)) from None
+    notebook = nbformat.read(course.source_path(assignment), as_version=4)
+    marks = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    checked = {m["grade_id"] for m in marks if m.get("grade") and not m.get("solution")}
+    if checked != declared:
+        raise NotGradable(
+            f"{course.source_path(assignment)}: its grade cells and the declared exercises differ: {sorted(checked ^ declared)}"
+        )
+
+
+def _pending(
+    course: Course, assignment: str, students: list[str], force: bool
+) -> Iterator[tuple[str, str, str]]:
+    """Find the submissions to grade: (student, assignment, digest of the assignment)."""
+    digest = assignment_digest(course, assignment)
+    for student in students:
+        submitted = read_submission(course.submission_folder(student, assignment), assignment)[1]
+        if force or not gradebook.is_current(course, student, assignment, submitted, digest):
+            yield student, assignment, digest
+
+
+def assignment_digest(course: Course, assignment: str) -> str:
+    """Digest of all that decides an assignment's points, apart from the submission: code, instructor's notebook, seed."""
+    own = hashlib.sha256(course.source_path(assignment).read_bytes())
+    own.update(str(course.hidden_seed()).encode())
+    return f"{grader_digest(assignment)}-{own.hexdigest()}"
+
+
+def _read(course: Course, student: str, assignment: str, digest: str) -> Task:
+    submission, submitted = read_submission(course.submission_folder(student, assignment), assignment)
+    return Task(
+        student=student,
+        assignment=assignment,
+        submission=submission,
+        source=Path(course.source_path(assignment)).read_text(encoding="utf-8"),
+        seed=course.hidden_seed(),
+        submission_digest=submitted,
+        assignment_digest=digest,
+    )
