@@ -110,7 +110,7 @@ def _page(course: Course, report: Report, notebook: NotebookNode, folder: Path) 
         cells=list(_cells(notebook)),
         # A failed grading's notes are for the person who mends it.
         notes=[] if report.status == "failed" else [plain_text(note) for note in report.notes],
-        style=Markup(style),  # noqa: S704 - a file of this package
+        style=Markup(style),  # a file of this package
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
 
@@ -166,10 +166,15 @@ def _book_link(course: Course, link: str, folder: Path) -> str:
     if course.book.startswith(("https://", "http://")):
         return f"{course.book.rstrip('/')}/{link}"
     page, _, anchor = link.partition("#")
-    found = next(iter(sorted(Path(course.book).rglob(page))), None)
+    found = _find_page(course.book, page)
     if found is None:
         return ""
     return os.path.relpath(found, folder) + (f"#{anchor}" if anchor else "")
+
+
+@functools.cache
+def _find_page(book: str, page: str) -> Path | None:
+    return next(iter(sorted(Path(book).rglob(page))), None)
 
 
 def _answers(notebook: NotebookNode, marks: dict[str, _Mark]) -> Iterator[_Answer]:
@@ -203,7 +208,7 @@ def _cells(notebook: NotebookNode) -> Iterator[_Cell]:
 
 def _code(source: str) -> Markup:
     colours = HtmlFormatter(nowrap=True, classprefix="c-")
-    return Markup(highlight(source, PythonLexer(), colours))  # noqa: S704 - the formatter escapes the code
+    return Markup(highlight(source, PythonLexer(), colours))  # the formatter escapes the code
 
 
 class _Renderer(mistune.HTMLRenderer):
@@ -223,7 +228,7 @@ def _markdown(source: str) -> Markup:
         attributes={"a": {"href"}, "span": {"class"}, "div": {"class"}},
         url_schemes={"http", "https"},
     )
-    return Markup(clean)  # noqa: S704 - cleaned just above
+    return Markup(clean)  # cleaned just above
 
 
 def _output(output: NotebookNode) -> _Output:
@@ -236,5 +241,5 @@ def _output(output: NotebookNode) -> _Output:
         if mime in output.data:
             return _Output("image", f"data:{mime};base64,{output.data[mime]}")
     if "text/html" in output.data:
-        return _Output("html", Markup(output.data["text/html"]))  # noqa: S704 - cleaned by sanitise_html
+        return _Output("html", Markup(output.data["text/html"]))  # cleaned by sanitise_html
     return _Output("text", output.data.get("text/plain", ""))
