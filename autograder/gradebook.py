@@ -11,6 +11,7 @@ import datetime
 import math
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,10 @@ def _submitted(course: Course, student: str, assignment: str) -> Iterator[Submit
 
 
 def _open(course: Course) -> Gradebook:
+    # nbgrader starts the program `alembic`, which stands beside our Python and need not be on the user's path.
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
     return Gradebook(course.db_url, course.course_id)
 
 
@@ -266,7 +271,8 @@ def _write_scores(
     name = report.assignment
     gradebook.update_or_create_student(report.student)
     details = {} if submitted is None else {"timestamp": submitted}
-    gradebook.update_or_create_submission(name, report.student, **details)
+    with gradebook.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
+        gradebook.update_or_create_submission(name, report.student, **details)
     for cell in notebook.cells:
         grade_id = _marks(cell).get("grade_id")
         blank = grade_id in given and cell.source.strip() in ("", given[grade_id].strip())
