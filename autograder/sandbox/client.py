@@ -69,7 +69,8 @@ class Submission:
 
     def open(self, sock: socket.socket, parent: Session | None, pid: int) -> Session:
         """A session over our end of its socket; `pid` is its process as its own namespace counts."""
-        session = Session(self, Connection(sock, self.limits.message_bytes), parent, pid)
+        connection = Connection(sock, self.limits.message_bytes, lambda: self.look(pid).get("running", False))
+        session = Session(self, connection, parent, pid)
         self.sessions.append(session)
         return session
 
@@ -82,9 +83,9 @@ class Submission:
         """Kill every process of the submission that is none of the open sessions."""
         self._ask_server("prune", [session.pid for session in self.sessions])
 
-    def why(self, pid: int) -> str:
-        """Why the fork server killed a process, "" if it didn't."""
-        return str(self._ask_server("why", pid).get("reason", ""))
+    def look(self, pid: int) -> dict[str, Any]:
+        """Whether a process is "running", and the "reason" if the fork server killed it."""
+        return self._ask_server("look", pid)
 
     def close(self) -> None:
         """Close every session."""
@@ -184,7 +185,7 @@ class Session:
         self._connection.close()
         self._submission.drop(self)
         if reason == ENDED:  # asked before anything is killed here
-            reason = self._submission.why(self.pid) or self._exit_reason()
+            reason = self._submission.look(self.pid).get("reason") or self._exit_reason()
         self._submission.prune()
         self._lost = reason
         return SessionLost(reason, timeout=timeout)

@@ -7,10 +7,14 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from autograder.sandbox.inside import channel
 from autograder.sandbox.inside.channel import ChannelError
+
+LOOK_SECONDS = 0.5
+"""How often to look whether a process that does not answer is still there: another may hold its socket open."""
 
 
 class Closed(Exception):
@@ -20,9 +24,12 @@ class Closed(Exception):
 class Connection:
     """Our end of a socket pair: requests and answers with deadlines, bounds and nonces."""
 
-    def __init__(self, sock: socket.socket, max_bytes: int) -> None:
+    def __init__(
+        self, sock: socket.socket, max_bytes: int, is_alive: Callable[[], bool] = lambda: True
+    ) -> None:
         self._socket = sock
         self._max_bytes = max_bytes
+        self._is_alive = is_alive
         sock.setblocking(False)
 
     def ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
@@ -88,6 +95,11 @@ class Connection:
     def _wait(self, event: int, deadline: float) -> None:
         poll = select.poll()
         poll.register(self._socket, event)
-        left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
-            raise TimeoutError
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if poll.poll(min(left, LOOK_SECONDS) * 1000):
+                return
+            if left > LOOK_SECONDS and not self._is_alive():
+                raise Closed

@@ -63,7 +63,7 @@ class Server:
         self._isolation = isolation
         self._keeper = 0
         self._killed: dict[int, str] = {}  # inner process id -> reason
-        self._size = _virtual_size()
+        self._size, self._resident = _own_memory()
         # Orphans come here: the keeper, whose parent ends at once, has to be waited for.
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
@@ -83,7 +83,7 @@ class Server:
             if request["op"] == "begin":
                 answer = self._begin(descriptor)
             else:
-                operations = {"end": self._end, "prune": self._prune, "why": self._why}
+                operations = {"end": self._end, "prune": self._prune, "look": self._look}
                 answer = operations[request["op"]](*request["args"])
             send(self._control, answer | {"nonce": request["nonce"]})
 
@@ -139,18 +139,25 @@ class Server:
             time.sleep(0.002)
         return False
 
-    def _why(self, inner: int) -> dict[str, Any]:
-        """Why a process was killed, "" if it wasn't."""
-        return {"reason": self._killed.get(inner, "")}
+    def _look(self, inner: int) -> dict[str, Any]:
+        """Whether a process is there, and why it was killed, "" if it wasn't."""
+        running = watchdog.processes(self._isolation, self._keeper) if self._keeper else []
+        return {
+            "running": any(process.inner == inner for process in running),
+            "reason": self._killed.get(inner, ""),
+        }
 
     def _watch(self) -> None:
         running = watchdog.processes(self._isolation, self._keeper)
-        for process in watchdog.greedy(running, self._limits["memory"], self._size):
+        limit = self._limits["memory"] + self._resident  # what every submission starts with is not counted
+        for process in watchdog.greedy(running, limit, self._size):
             watchdog.send(process.pid, signal.SIGKILL)
             self._killed[process.inner] = "ran out of memory"
 
 
-def _virtual_size() -> int:
+def _own_memory() -> tuple[int, int]:
+    """Bytes of this process's address space, and of its own pages in memory."""
     with open("/proc/self/status") as file:
         fields = dict(line.split(":", 1) for line in file)
-    return int(fields["VmSize"].split()[0]) * watchdog.KIBIBYTE
+    size, resident = (int(fields[key].split()[0]) * watchdog.KIBIBYTE for key in ("VmSize", "RssAnon"))
+    return size, resident

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,6 +27,12 @@ def root(sandbox: Sandbox) -> Iterator[Session]:
     assert (result.outputs, result.error) == ([], "")
 
 
+@pytest.fixture
+def running(sandbox: Sandbox) -> Callable[[], list[int]]:
+    """Lists the processes that run in the sandbox now, bubblewrap and the fork server included."""
+    return lambda: descendants(sandbox._server.pid)
+
+
 NOTHING_IS_LEFT = """
 import os, tempfile
 for place in ("/tmp", os.path.expanduser("~"), "/dev/shm", "."):
@@ -42,7 +48,7 @@ assert 2 + 2 == 4
 
 
 def descendants(pid: int) -> list[int]:
-    """Processes below a process of this machine, as (id, parent) pairs say."""
+    """Processes of this machine that come from a process, directly or not."""
     parents = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

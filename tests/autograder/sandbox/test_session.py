@@ -121,7 +121,7 @@ class TestCells:
         result = session.run(source, "<mistake>", SECONDS)
         if name != "UsageError":  # IPython prints that one
             assert result.error == f"stopped with {name}"
-            assert [output["ename"] for output in result.outputs][0] == name
+            assert result.outputs[0]["ename"] == name
         assert text(session, "print('on')") == "on\n"
 
     def test_traceback_shows_only_the_students_frames(self, root: Session) -> None:
