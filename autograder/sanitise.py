@@ -40,7 +40,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _TAG_START = re.compile(r"<(?=[A-Za-z/!?])")
-_ENTITY = re.compile(r"&(?!amp;)(?=#|\w+;)")
+_ENTITY = re.compile(r"&(?=#|\w+;)")
 _IMAGE = re.compile(r"!(?=\[)")
 _GAP = r"[\s\\]*"  # browsers skip white space inside a scheme, and markdown a backslash before the colon
 _SCHEME = re.compile(
@@ -81,7 +81,7 @@ def sanitise_markdown(source: str) -> str:
 
     Applying it twice changes nothing more.
     """
-    text = _ENTITY.sub("&amp;", source_text(source))
+    text = _ENTITY.sub("& ", source_text(source))  # "&amp;" would not do: parsers decode twice in links
     text = _MATHJAX.sub(r"\\text", text)
     text = _SCHEME.sub(lambda match: f"{match[1] or match[2]} :", text)
     text = _IMAGE.sub("! ", text)  # a remote image tells its server who looks at the page
