@@ -19,6 +19,9 @@ from autograder.report import ExerciseResult, PropertyResult
 
 Call = Callable[[str, tuple], Outcome]
 
+MISSING = failure(Outcome("missing"), None, 0, 0)
+"""The reason of a result where the student's function isn't there."""
+
 
 class _Prepared(NamedTuple):
     """The instances of a property with the right answers, and each misconception's outcomes on them."""

@@ -106,7 +106,7 @@ def grade_tasks(
         If a worker has another version of the course.
     """
     waiting = iter(tasks)
-    running = as_completed()
+    running = as_completed(loop=client.loop)
     task_of = {}
     workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
 

@@ -13,6 +13,7 @@ The stages, in their order and with the reason for it:
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 import traceback
 from collections.abc import Iterator
@@ -23,9 +24,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder import checks, exercises
+from autograder.check import Outcome
 from autograder.exercise import Exercise
 from autograder.intake import Refused, Submission
-from autograder.check import Outcome
 from autograder.rebuild import rebuild
 from autograder.report import CellRun, ExerciseResult, Report
 from autograder.sandbox import Sandbox, Session, SessionLost
@@ -172,17 +173,17 @@ def _run_and_check(
             results.append(_with_cell_reason(result, chunk, runs))
         clock["checks"] = time.perf_counter()
     marks = list(clock.items())
-    seconds = {name: now - before for (_, before), (name, now) in zip(marks, marks[1:], strict=False)}
+    seconds = {name: now - before for (_, before), (name, now) in itertools.pairwise(marks)}
     return runs, results, seconds, reason
 
 
 def _with_cell_reason(result: ExerciseResult, chunk: _Chunk, runs: list[CellRun]) -> ExerciseResult:
-    """Where nothing was earned because a cell didn't run through, that is the reason to give."""
+    """Where there is no function to call because a cell didn't run through, that is the reason to give."""
     indices = {index for index, _, _ in chunk.cells}
     stopped = [run.reason for run in runs if run.index in indices and run.reason]
-    if result.points or not stopped:
+    if not stopped or result.reason != checks.MISSING:
         return result
-    return dataclasses.replace(result, reason=f"its cell {stopped[0]}", misconception="", hint="")
+    return dataclasses.replace(result, reason=f"the cell did not run through: {stopped[-1]}")
 
 
 def _run_chunk(

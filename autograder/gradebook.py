@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -22,7 +23,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
 from nbgrader.utils import parse_utc
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SAWarning
 
 from autograder.course import Course
 from autograder.rebuild import rebuild
@@ -171,6 +172,8 @@ def _open(course: Course) -> Gradebook:
     programs = str(Path(sys.executable).parent)
     if programs not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
+    # nbgrader's models build objects before they are in the session, which SQLAlchemy 2.1 remarks on; it does no harm.
+    warnings.filterwarnings("ignore", message="Object of type <Submitted", category=SAWarning)
     return Gradebook(course.db_url, course.course_id)
 
 

@@ -61,9 +61,9 @@ def students(assignment: str, source: NotebookNode) -> Iterator[Student]:
     yield _student("hal_loop_in_cell", _edit(solved, second, lambda code: f"{code}\n\nwhile True:\n    pass"))
     yield _student("ivy_exit", _edit(solved, first, lambda code: f"{code}\n\nimport os\n\nos._exit(0)"))
     for name, code in cheats.CELLS.items():
-        blank = _with(solved, {e.function: _stub(source, e.function) for e in declared})
         code = code.replace("FUNCTIONS", repr([e.function for e in declared]))
-        yield _student(f"cheat_{name}", _edit(blank, declared[-1].function, lambda _, code=code: code))
+        emptied = dict.fromkeys([e.function for e in declared[1:]], "# see the first cell")
+        yield _student(f"cheat_{name}", _with(solved, {first: code, **emptied}))
     yield Student("jan_malformed", nbformat.writes(solved).encode()[:-200])
     yield Student("kim_strange_metadata", cheats.strange_metadata(json.loads(nbformat.writes(solved))))
 

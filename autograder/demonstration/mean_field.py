@@ -89,10 +89,10 @@ def coordinate_update(log_p, qs, i):
     q = np.exp(expected.ravel())
     return q / q.sum()
 """,
-    # A small number inside each logarithm: close, but not for certain spins within the tolerance.
+    # Probabilities are kept away from 0, which spoils certain spins.
     "log_partition_bound": """
 def log_partition_bound(J, h, m):
-    p = np.concatenate([(1 + m) / 2, (1 - m) / 2]) + 1e-4
+    p = np.clip(np.concatenate([(1 + m) / 2, (1 - m) / 2]), 1e-6, 1)
     return -np.sum(p * np.log(p)) + 0.5 * m @ J @ m + h @ m
 """,
     # Works in place on the start that the caller owns.

@@ -22,7 +22,11 @@ from autograder.sandbox.limits import Limits
 
 PACKAGES = ("numpy", "IPython", "matplotlib", "matplotlib_inline", "traitlets")
 """Found one by one: they can live in different folders."""
-HIDDEN = ("lectures_lib", "autograder", "nbgrader")  # the last: its tests carry a gradebook, and students need none of it
+HIDDEN = (
+    "lectures_lib",
+    "autograder",
+    "nbgrader",
+)  # the last: its tests carry a gradebook, and students need none of it
 UNPRIVILEGED = 65534
 """The user that a sandbox started by root runs as: the kernel's process limit does not bind root."""
 INSIDE_UID = 1000
