@@ -150,7 +150,7 @@ def _exercise(course: Course, result: ExerciseResult, marks: dict[str, _Mark], f
     comments = [marks[name].comment for name in (function, result.grade_id) if name in marks]
     comment = "\n".join(filter(None, comments))
     return _Exercise(
-        title=_words(function),
+        title=function,
         anchor=f"exercise-{function}",
         result=result,
         points=result.points if score is None else score,

@@ -164,12 +164,16 @@ def _run_and_check(
             done = {chunk.grade_id for chunk, _ in snapshots}
             snapshots += [(chunk, None) for chunk in chunks if chunk.grade_id and chunk.grade_id not in done]
         clock["run"] = time.perf_counter()
+        callers = [_Caller(snapshot, deadline, sandbox, reason) for _, snapshot in snapshots]
+        judged = [(chunk, _exercise_of(declared, chunk)) for chunk, _ in snapshots]
+        # Answers on visible examples are shown, so they are asked for before any hidden instance enters the sandbox.
+        examples = [checks.visible_example(e, call) for (_, e), call in zip(judged, callers, strict=True)]
         results = []
-        for chunk, snapshot in snapshots:
-            exercise = _exercise_of(declared, chunk)
-            call = _Caller(snapshot, deadline, sandbox, reason)
+        for (chunk, exercise), call, example in zip(judged, callers, examples, strict=True):
+            call.close()
             result = checks.evaluate(exercise, call, seed, chunk.max_points)
             call.close()
+            result = dataclasses.replace(result, example=example)
             results.append(_with_cell_reason(result, chunk, runs))
         clock["checks"] = time.perf_counter()
     marks = list(clock.items())

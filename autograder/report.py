@@ -34,6 +34,7 @@ class ExerciseResult:
     misconception: str = ""  # its name, "" when none was recognised
     hint: str = ""
     link: str = ""  # page and anchor in the book, "gibbs_principle.html#entropy"
+    example: str = ""  # what came on a visible example, numbers included; "" when those are right
     remarks: tuple[str, ...] = ()  # said to the student, without effect on the points
 
 
