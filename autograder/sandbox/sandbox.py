@@ -30,6 +30,7 @@ from autograder.sandbox.limits import Limits
 START_SECONDS = 60.0
 """For the fork server: its imports read from a cold disk, and the font cache is built."""
 CONTROL_SECONDS = 15.0
+STOP_SECONDS = 5.0
 MAX_COMPLAINT = 2000
 
 _KINDS = {
@@ -114,7 +115,7 @@ class Sandbox:
             self._control = None
         if self._server is not None:
             try:
-                self._server.wait(5)
+                self._server.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
