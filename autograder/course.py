@@ -48,6 +48,13 @@ class Course:
         self.config.CourseDirectory.root = str(self.directory)
         self._folders = CourseDirectory(config=self.config)
 
+    @classmethod
+    def of(cls, folders: CourseDirectory) -> Course:
+        """Return the course that a program of nbgrader works on, with what its command line changed."""
+        course = cls(Path(folders.root))
+        course._folders = folders
+        return course
+
     @property
     def db_url(self) -> str:
         """Address of nbgrader's gradebook, for SQLAlchemy."""

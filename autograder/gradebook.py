@@ -10,7 +10,6 @@ import contextlib
 import datetime
 import math
 import os
-import stat
 import sys
 import time
 import warnings
@@ -22,10 +21,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
-from nbgrader.utils import parse_utc
 from sqlalchemy.exc import OperationalError, SAWarning
 
 from autograder.course import Course
+from autograder.intake import read_timestamp
 from autograder.rebuild import rebuild
 from autograder.report import ExerciseResult, Report, from_json, to_json
 from autograder.sanitise import plain_text, sanitise_notebook
@@ -37,8 +36,6 @@ RETRY_SECONDS = 0.5
 
 ROUNDING = 1e-9
 """Points are sums of a few shares: they may exceed the maximum by rounding, and by nothing else."""
-
-MAX_TIMESTAMP = 100  # bytes
 
 _T = TypeVar("_T")
 
@@ -83,7 +80,7 @@ def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode
     folder = course.autograded_path(report.student, report.assignment)
     previous = load_report(course, report.student, report.assignment)
     changed = previous is None or previous.submission_digest != report.submission_digest
-    submitted = _timestamp(course.submission_folder(report.student, report.assignment))
+    submitted = read_timestamp(course.submission_folder(report.student, report.assignment))
     stubs = _stubs(course, report.assignment)
 
     def write() -> None:
@@ -317,24 +314,6 @@ def _late_penalty(course: Course, report: Report) -> None:
         }
     }
     AssignLatePenalties(config=course.config).preprocess(NotebookNode(cells=[], metadata={}), resources)
-
-
-def _timestamp(folder: Path) -> datetime.datetime | None:
-    """Read when a submission was handed in, as nbgrader's exchange wrote it; None if that can't be told."""
-    try:
-        descriptor = os.open(
-            folder / "timestamp.txt", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        )
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return None
-        text = file.read(MAX_TIMESTAMP + 1)
-    try:
-        return parse_utc(text.decode("ascii").strip())
-    except (ValueError, OverflowError):
-        return None
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ with a reason that a student can act on.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nbgrader.utils import parse_utc
 
 MAX_BYTES = 10 * 2**20
 """A notebook with some tens of figures stays under 10 MB."""
@@ -30,6 +32,8 @@ MAX_CONTAINERS = 500_000
 """Lists and objects in the file: each costs some hundred bytes once parsed, so 10 MB of "[]," would cost a gigabyte."""
 
 MAX_CELLS = 2000
+
+MAX_TIMESTAMP = 100  # bytes
 
 CELL_TYPES = ("code", "markdown", "raw")
 
@@ -152,6 +156,20 @@ def _read_file(folder: Path, name: str) -> tuple[bytes, tuple[str, ...]]:
     if others:
         notes = (f"there are several notebooks; only {name} is graded",)
     return content, notes
+
+
+def read_timestamp(folder: Path) -> datetime.datetime | None:
+    """Read when a submission was handed in (UTC), as nbgrader's exchange wrote it; None if that can't be told."""
+    try:
+        descriptor = os.open(
+            folder / "timestamp.txt", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            return parse_utc(file.read(MAX_TIMESTAMP).decode("ascii").strip())
+    except (OSError, ValueError, OverflowError):
+        return None
 
 
 def _open_folder(stack: contextlib.ExitStack, name: Path | str, above: int | None) -> int:

@@ -214,17 +214,6 @@ def test_late_submissions_pay_what_the_courses_rule_says(course, report, rebuilt
     assert standing(course, "ada", "small").late_penalty == 1.0
 
 
-@pytest.mark.parametrize("content", [b"", b"tomorrow-ish", b"\xff\xfe", b"9" * 5000, b"99999999-99-99"])
-def test_a_timestamp_that_is_none_is_ignored(tmp_path, content):
-    (tmp_path / "timestamp.txt").write_bytes(content)
-    assert gradebook._timestamp(tmp_path) is None
-
-
-def test_a_timestamp_that_is_no_file_is_ignored(tmp_path):
-    os.mkfifo(tmp_path / "timestamp.txt")
-    assert gradebook._timestamp(tmp_path) is None
-
-
 def test_students_without_results(course):
     assert manual_marks(course, "nobody", "small") == {}
     assert standing(course, "nobody", "small") is None

@@ -1,3 +1,4 @@
+import datetime
 import json
 import os
 import pickle
@@ -12,6 +13,7 @@ from autograder.intake import (
     Submission,
     SubmittedCell,
     read_submission,
+    read_timestamp,
     student_folders,
     unsafe_folders,
 )
@@ -225,3 +227,19 @@ def test_any_damage_to_a_notebook_gives_a_value(folder, data):
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     assert isinstance(read(folder, bytes(content)), Submission | Refused)
+
+
+@pytest.mark.parametrize("content", [b"", b"tomorrow-ish", b"\xff\xfe", b"9" * 5000, b"99999999-99-99"])
+def test_a_timestamp_that_is_none_is_ignored(tmp_path, content):
+    (tmp_path / "timestamp.txt").write_bytes(content)
+    assert read_timestamp(tmp_path) is None
+
+
+def test_a_timestamp_that_is_no_file_is_ignored(tmp_path):
+    os.mkfifo(tmp_path / "timestamp.txt")
+    assert read_timestamp(tmp_path) is None
+
+
+def test_a_timestamp(tmp_path):
+    (tmp_path / "timestamp.txt").write_text("2026-01-10 13:00:00 UTC\n")
+    assert read_timestamp(tmp_path) == datetime.datetime(2026, 1, 10, 13)
