@@ -1,5 +1,7 @@
 """nbgrader's configuration for this course; the autograder reads the folders from it too."""
 
+from autograder import hooks
+
 c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
 
 # The instructor's notebooks are called what they are: solutions. nbgrader's name for the folder would be "source".
@@ -21,3 +23,9 @@ c.ClearSolutions.text_stub = ""
 # Where the pages of the book are, for the links in the feedback: a URL that ends in a slash. "" stands for the built
 # book in _build/html.
 c.Autograder.book_url = ""
+
+# nbgrader's commands and formgrader's buttons grade with the sandbox, never in the instructor's own account.
+hooks.install()
+
+# check.py, with which students test their functions, is given out with the notebook.
+c.GenerateAssignment.preprocessors.append(hooks.AddCheckFiles)
