@@ -27,7 +27,7 @@ SUM_TOLERANCE = 1e-6
 MAX_POSITIVE_FINDINGS = 25
 """Quickscore sums over the 2^k subsets of the k positive findings; 2^25 takes about a second a disease hundred."""
 
-MAX_CANCELLATION = 1e-9
+MAX_CANCELLATION = 1e-6
 """Relative error that Quickscore's alternating sum may have lost before its result is refused."""
 
 
@@ -206,13 +206,10 @@ def quickscore(prior, Q, leak, s) -> QuickscoreResult:
     evidence, magnitude, joint = _quickscore_kernel(
         prior, 1 - Q[positive], 1 - leak[positive], base_leak, base
     )
-    error = np.finfo(np.float64).eps * magnitude
-    if not evidence > 0 and magnitude * base_leak == 0:
-        raise ValueError("s: expected possible findings, got a combination of probability zero")
-    if error > MAX_CANCELLATION * abs(evidence):
+    if not evidence > 0 or np.finfo(np.float64).eps * magnitude > MAX_CANCELLATION * evidence:
         raise ValueError(
-            f"s: the alternating sum over {positive.size} positive findings loses too many digits (their probability is "
-            f"about {evidence:.1e}); use graphical_models.log_partition instead"
+            f"s: expected findings whose probability an alternating sum can resolve, got about {max(evidence, 0.0):.1e} from "
+            f"terms that add up to {magnitude:.1e}: it is zero, or lost to cancellation; use graphical_models.log_partition"
         )
     return QuickscoreResult(float(np.log(evidence)), np.clip(joint / evidence, 0.0, 1.0))
 

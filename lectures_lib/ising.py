@@ -12,6 +12,7 @@ closed form on a chain, by transfer matrix on a strip, by Kaufman's formula on t
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -172,22 +173,21 @@ def log_partition_chain(couplings, fields, periodic: bool = False) -> float:
     if n == 0 or couplings.size != bonds:
         raise ValueError(f"couplings: expected {max(bonds, 0)} for {n} spins, got {couplings.size}")
     spins = np.array([1.0, -1.0])
-    scale = 0.0
+    scales = [abs(fields[0])]  # logarithms of what the matrix was divided by
     # Row: state of the first spin; column: state of the spin reached so far.
     matrix = np.diag(np.exp(fields[0] * spins - abs(fields[0])))
-    scale += abs(fields[0])
     for i in range(1, n):
         step = couplings[i - 1] * np.outer(spins, spins) + fields[i] * spins
         top = step.max()
         matrix = matrix @ np.exp(step - top)
         norm = matrix.max()
         matrix /= norm
-        scale += top + np.log(norm)
+        scales += [top, np.log(norm)]
     if periodic:
         closing = couplings[-1] * np.outer(spins, spins)
         top = closing.max()
-        return float(scale + top + np.log(np.sum(matrix * np.exp(closing - top))))
-    return float(scale + np.log(matrix.sum()))
+        return math.fsum([*scales, top, np.log(np.sum(matrix * np.exp(closing - top)))])
+    return math.fsum([*scales, np.log(matrix.sum())])
 
 
 def log_partition_strip(horizontal, vertical, fields) -> float:

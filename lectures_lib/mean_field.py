@@ -300,7 +300,7 @@ def denoise(
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma: expected a number above 0, got {sigma}")
     image = _lattice("image", image)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         fields = (image / image.dtype.type(sigma) ** 2).astype(image.dtype)
     if not np.isfinite(fields).all():
         raise ValueError(f"sigma: expected one for which image / sigma² is finite, got {sigma}")

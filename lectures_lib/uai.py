@@ -121,7 +121,9 @@ def read_evidence(path, cardinalities: tuple[int, ...]) -> dict[int, int]:
     """
     tokens = _Tokens(path)
     num_words = len(tokens.words)
-    if num_words and not (tokens.words[0][0].isdigit() and num_words == 1 + 2 * int(tokens.words[0][0])):
+    if num_words == 0:
+        return {}
+    if not (tokens.words[0][0].isdigit() and num_words == 1 + 2 * int(tokens.words[0][0])):
         tokens.integer("one sample of evidence", 1, 1)
         if num_words == 1:
             return {}

@@ -1,0 +1,255 @@
+"""The Ising model against sums over all states, published numbers, and one exact method against another."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lectures_lib import ising
+from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_ising
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 13])
+def test_log_partition_is_the_sum_over_all_states(n):
+    J, h = random_ising(np.random.default_rng(n), n)
+    assert ising.log_partition(J, h) == pytest.approx(log_sum_exp(ising_exponents(J, h)[1]), rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(1, 7), scale=st.sampled_from([0.0, 1e-9, 1.0, 50.0, 1e4]), seed=st.integers(0, 1000))
+def test_log_partition_of_tiny_and_huge_parameters(n, scale, seed):
+    J, h = random_ising(np.random.default_rng(seed), n)
+    expected = log_sum_exp(ising_exponents(scale * J, scale * h)[1])
+    assert ising.log_partition(scale * J, scale * h) == pytest.approx(expected, rel=1e-11, abs=1e-11)
+
+
+def test_the_interpreted_kernel_gives_the_same():
+    J, h = random_ising(np.random.default_rng(5), 6)
+    tops, sums = np.empty(4), np.empty(4)
+    ising._enumerate_kernel.py_func(J, h, 2, tops, sums)
+    assert log_sum_exp(tops + np.log(sums)) == pytest.approx(ising.log_partition(J, h), rel=1e-12)
+
+
+def test_exact_moments():
+    J, h = random_ising(np.random.default_rng(2), 6)
+    s, exponents = ising_exponents(J, h)
+    p = np.exp(exponents - log_sum_exp(exponents))
+    moments = ising.exact_moments(J, h)
+    np.testing.assert_allclose(moments.mean, p @ s, atol=1e-12)
+    np.testing.assert_allclose(moments.correlation, np.einsum("s,si,sj->ij", p, s, s), atol=1e-12)
+    assert moments.log_partition == pytest.approx(log_sum_exp(exponents), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_chain(n):
+    rng = np.random.default_rng(n)
+    couplings, fields = rng.normal(size=n - 1), rng.normal(size=n)
+    J = np.diag(couplings, 1) + np.diag(couplings, -1)
+    assert ising.log_partition_chain(couplings, fields) == pytest.approx(
+        log_sum_exp(ising_exponents(J, fields)[1]), rel=1e-12
+    )
+
+
+def test_ring_has_the_closed_form():
+    n, K = 11, 0.7
+    expected = n * np.log(2 * np.cosh(K)) + np.log1p(np.tanh(K) ** n)
+    assert ising.log_partition_chain(np.full(n, K), np.zeros(n), periodic=True) == pytest.approx(
+        expected, rel=1e-13
+    )
+
+
+def test_a_long_chain_neither_overflows_nor_loses_digits():
+    n, K = 100_000, 3.0
+    expected = np.log(2) + (n - 1) * np.log(2 * np.cosh(K))
+    assert ising.log_partition_chain(np.full(n - 1, K), np.zeros(n)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (4, 1), (3, 4), (5, 2)])
+def test_strip(shape):
+    rows, columns = shape
+    rng = np.random.default_rng(rows * 10 + columns)
+    across, down = rng.normal(size=(rows, columns - 1)), rng.normal(size=(rows - 1, columns))
+    fields = rng.normal(size=shape)
+    index = np.arange(rows * columns).reshape(shape)
+    J = np.zeros((fields.size, fields.size))
+    J[index[:, :-1].ravel(), index[:, 1:].ravel()] = across.ravel()
+    J[index[:-1].ravel(), index[1:].ravel()] = down.ravel()
+    expected = log_sum_exp(ising_exponents(J + J.T, fields.ravel())[1])
+    assert ising.log_partition_strip(across, down, fields) == pytest.approx(expected, rel=1e-12)
+
+
+def test_strip_with_rows_that_are_rings():
+    rng = np.random.default_rng(8)
+    across, down, fields = rng.normal(size=(3, 3)), rng.normal(size=(2, 3)), rng.normal(size=(3, 3))
+    J = np.zeros((9, 9))
+    for r in range(3):
+        for c in range(3):
+            J[3 * r + c, 3 * r + (c + 1) % 3] += across[r, c]
+            if r < 2:
+                J[3 * r + c, 3 * r + 3 + c] += down[r, c]
+    expected = log_sum_exp(ising_exponents(J + J.T, fields.ravel())[1])
+    assert ising.log_partition_strip(across, down, fields) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("coupling", "published"), [(0.2, 6.669744604), (ising.CRITICAL_COUPLING, 9.020213401)]
+)
+def test_torus_of_side_three(coupling, published):
+    assert ising.log_partition_torus(3, coupling) == pytest.approx(published, abs=5e-10)
+
+
+@pytest.mark.parametrize("coupling", [1e-3, 0.1, 0.3, 0.4406, 0.6, 2.0])
+def test_torus_of_side_two_has_double_bonds(coupling):
+    assert ising.log_partition_torus(2, coupling) == pytest.approx(
+        np.log(4 * np.cosh(8 * coupling) + 12), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("coupling", [-0.7, -0.2, 0.0, 0.15, ising.CRITICAL_COUPLING, 0.9])
+def test_torus_of_side_four_is_the_sum_over_all_states(coupling):
+    J = ising.grid_couplings(4, 4, coupling, periodic=True)
+    assert ising.log_partition_torus(4, coupling) == pytest.approx(
+        ising.log_partition(J, np.zeros(16)), rel=1e-12
+    )
+
+
+def test_torus_near_the_critical_point_where_gamma_zero_vanishes():
+    near = [ising.log_partition_torus(6, ising.CRITICAL_COUPLING + d) for d in (-1e-9, 0.0, 1e-9)]
+    assert np.ptp(near) < 1e-6
+    assert near[0] < near[1] < near[2]
+
+
+def test_onsager_at_the_critical_point():
+    catalan = 0.915965594177219015
+    exact = 0.5 * np.log(2) + 2 * catalan / np.pi
+    assert exact == pytest.approx(0.9296953983, abs=1e-10)
+    assert ising.onsager_log_partition_per_site(ising.CRITICAL_COUPLING) == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.parametrize("coupling", [0.05, 0.3, 0.42, 0.47, 0.8])
+def test_large_tori_approach_onsager(coupling):
+    size = 300
+    degeneracy = np.log(2) / size**2 if coupling > ising.CRITICAL_COUPLING else 0.0  # two ordered states
+    per_site = ising.log_partition_torus(size, coupling) / size**2 - degeneracy
+    assert ising.onsager_log_partition_per_site(coupling) == pytest.approx(per_site, abs=1e-8)
+
+
+def test_onsager_far_from_the_critical_point():
+    assert ising.onsager_log_partition_per_site(0.0) == pytest.approx(np.log(2))
+    assert ising.onsager_log_partition_per_site(50.0) == pytest.approx(100.0, rel=1e-12)
+    assert ising.onsager_log_partition_per_site(500.0) == pytest.approx(1000.0, rel=1e-12)
+    assert ising.onsager_log_partition_per_site(-0.3) == ising.onsager_log_partition_per_site(0.3)
+
+
+def test_magnetization():
+    assert ising.onsager_magnetization(0.44) == 0.0
+    assert ising.onsager_magnetization(0.5) == pytest.approx((1 - np.sinh(1.0) ** -4) ** 0.125)
+    assert ising.onsager_magnetization(1000.0) == 1.0
+
+
+def test_one_sweep_leaves_the_exact_distribution_as_it_is():
+    """The sweep's transition matrix, built from the kernel's own conditionals, has p as its left eigenvector."""
+    J, h = random_ising(np.random.default_rng(4), 4)
+    s, exponents = ising_exponents(J, h)
+    p = np.exp(exponents - log_sum_exp(exponents))
+    rng = np.random.default_rng(0)
+    start = rng.choice(len(s), size=40_000, p=p)
+    after = np.array([ising.gibbs_sample(J, h, 1, rng, initial=s[k])[0] for k in start[:4000]])
+    bits = ((after > 0) @ (1 << np.arange(3, -1, -1))).astype(int)
+    frequency = np.bincount(bits, minlength=16) / 4000
+    assert np.abs(frequency - p).max() < 4 * np.sqrt(p.max() / 4000)
+    matrix = np.eye(16)
+    for i in range(4):
+        field = h[i] + s @ J[i]
+        up = 1 / (1 + np.exp(-2 * field))
+        step = np.zeros((16, 16))
+        bit = 1 << (3 - i)
+        for k in range(16):
+            step[k, k | bit] += up[k]
+            step[k, k & ~bit] += 1 - up[k]
+        matrix = matrix @ step
+    np.testing.assert_allclose(p @ matrix, p, atol=1e-14)
+
+
+def test_gibbs_means():
+    J, h = random_ising(np.random.default_rng(3), 5)
+    samples = ising.gibbs_sample(J, h, 40_000, np.random.default_rng(1))
+    assert samples.dtype == np.int8
+    np.testing.assert_allclose(samples[100:].mean(axis=0), ising.exact_moments(J, h).mean, atol=0.03)
+
+
+def test_torus_sampler_has_the_exact_energy():
+    size, K = 4, 0.3
+    J = ising.grid_couplings(size, size, K, periodic=True)
+    moments = ising.exact_moments(J, np.zeros(16))
+    expected = np.sum(J / K * moments.correlation) / 2
+    rng = np.random.default_rng(6)
+    s, energies = None, []
+    for _ in range(6000):
+        s = ising.gibbs_sample_torus(size, K, 0.0, 1, rng, initial=s)
+        energies.append(np.sum(s * np.roll(s, 1, 0)) + np.sum(s * np.roll(s, 1, 1)))
+    assert np.mean(energies[100:]) == pytest.approx(expected, abs=0.4)
+
+
+GOOD_J = np.array([[0.0, 1.0], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("J", "h", "message"),
+    [
+        (np.zeros((2, 3)), np.zeros(2), r"J: expected shape \(2, 2\) to match h, got \(2, 3\)"),
+        (np.zeros(2), np.zeros(2), "J: expected 2 dimension"),
+        (
+            np.array([[0.0, 1.0], [2.0, 0.0]]),
+            np.zeros(2),
+            "J: expected a symmetric matrix, got 1.0 .* and 2.0",
+        ),
+        (np.eye(2), np.zeros(2), r"J: expected a zero diagonal, got 1.0 at index \(0, 0\)"),
+        (GOOD_J, np.array([0.0, np.nan]), r"h: expected finite numbers, got nan at index \(1,\)"),
+        (np.array([[0.0, np.inf], [np.inf, 0.0]]), np.zeros(2), "J: expected finite numbers"),
+        (np.zeros((0, 0)), np.zeros(0), "at least one spin"),
+        (GOOD_J.astype(complex), np.zeros(2), "J: expected real numbers, got dtype complex128"),
+    ],
+)
+def test_malformed_models_are_refused(J, h, message):
+    with pytest.raises(ValueError, match=message):
+        ising.log_partition(J, h)
+
+
+def test_too_many_spins_are_refused_with_their_price():
+    with pytest.raises(
+        ValueError, match=r"got 31: enumeration would visit 2\^31 = 2.1e\+09 .* use log_partition_strip"
+    ):
+        ising.log_partition(np.zeros((31, 31)), np.zeros(31))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ising.log_partition_chain([1.0], [0.0]), "couplings: expected 0 for 1 spins, got 1"),
+        (
+            lambda: ising.log_partition_strip(np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 3))),
+            "vertical: expected shape",
+        ),
+        (
+            lambda: ising.log_partition_strip(np.zeros((17, 16)), np.zeros((16, 17)), np.zeros((17, 17))),
+            "at most 16 spins wide",
+        ),
+        (lambda: ising.log_partition_torus(1, 0.1), "size: expected at least 2, got 1"),
+        (lambda: ising.log_partition_torus(3, -0.1), "frustrated"),
+        (lambda: ising.log_partition_torus(3, np.nan), "finite"),
+        (lambda: ising.exact_moments(np.zeros((21, 21)), np.zeros(21)), "use gibbs_sample"),
+        (
+            lambda: ising.gibbs_sample(GOOD_J, [0, 0], 0, np.random.default_rng(0)),
+            "num_sweeps: expected at least 1",
+        ),
+        (
+            lambda: ising.gibbs_sample(GOOD_J, [0, 0], 1, np.random.default_rng(0), initial=[0, 1]),
+            "initial: expected spins",
+        ),
+        (lambda: ising.grid_couplings(1, 3, 0.5, periodic=True), "at least 2 on a periodic grid"),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
