@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from nbgrader.coursedir import CourseDirectory
@@ -140,6 +141,14 @@ class Course:
             raise ValueError(
                 f"{path} holds no seed (expected a hexadecimal number): restore it, or delete it to draw a new one"
             ) from None
+
+
+def find_programs() -> None:
+    """Put the programs beside our Python on the path: nbgrader starts `alembic`, in an environment not activated too."""
+    programs = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", os.defpath)
+    if programs not in path.split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([programs, path])
 
 
 def _create_seed(path: Path) -> None:

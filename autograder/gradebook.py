@@ -10,9 +10,7 @@ import contextlib
 import datetime
 import math
 import os
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -21,9 +19,9 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
-from sqlalchemy.exc import OperationalError, SAWarning
+from sqlalchemy.exc import OperationalError
 
-from autograder.course import Course
+from autograder.course import Course, find_programs
 from autograder.intake import read_timestamp
 from autograder.rebuild import rebuild
 from autograder.report import ExerciseResult, Report, from_json, to_json
@@ -165,12 +163,7 @@ def _submitted(course: Course, student: str, assignment: str) -> Iterator[Submit
 
 
 def _open(course: Course) -> Gradebook:
-    # nbgrader starts the program `alembic`, which stands beside our Python and need not be on the user's path.
-    programs = str(Path(sys.executable).parent)
-    if programs not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
-    # nbgrader's models build objects before they are in the session, which SQLAlchemy 2.1 remarks on; it does no harm.
-    warnings.filterwarnings("ignore", message="Object of type <Submitted", category=SAWarning)
+    find_programs()
     return Gradebook(course.db_url, course.course_id)
 
 

@@ -24,6 +24,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.course import Course, find_programs
 from autograder.intake import read_timestamp
 
 _T = TypeVar("_T")
@@ -31,6 +32,7 @@ _T = TypeVar("_T")
 
 def install() -> None:
     """Make `nbgrader autograde`, `nbgrader generate_feedback` and formgrader's buttons use this grader."""
+    find_programs()
     Autograde.start = _autograde
     GenerateFeedback.start = _generate_feedback
     CourseDirectory.get_existing_timestamp = _existing_timestamp
@@ -58,7 +60,6 @@ class AddCheckFiles(NbGraderPreprocessor):
 
 def _autograde(self: Autograde) -> None:
     """Grade what nbgrader was asked to grade, in the sandbox."""
-    from autograder.course import Course
     from autograder.grade_class import NotGradable, Progress, grade
     from autograder.gradebook import GradebookError
     from autograder.intake import unsafe_folders
@@ -94,7 +95,6 @@ def _autograde(self: Autograde) -> None:
 def _generate_feedback(self: GenerateFeedback) -> None:
     """Write the feedback pages of what is graded, with the marks and comments given by hand."""
     from autograder import feedback
-    from autograder.course import Course
     from autograder.gradebook import load_notebook, load_report
 
     course = Course.of(self.coursedir)
