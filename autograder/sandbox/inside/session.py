@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import random
 import socket
-import sys
 import warnings
 from typing import Any
 
 from .channel import Source, Unencodable, adopt, encode, frame, receive, type_name
-from .shell import Shell, Stream, safe_text
+from .shell import NOTHING, Collector, Shell, safe_text
 
 _exit = os._exit
 _getpid = os.getpid
@@ -93,9 +92,7 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
     function = shell.user_ns.get(name, missing)
     if function is missing or not callable(function):
         return {"kind": "missing", "error": "" if function is missing else type_name(function)}
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Stream("stdout", None), Stream("stderr", None)
-    try:
+    with shell.collecting(Collector(NOTHING)):
         arguments = [_callable_of(value) if type(value) is Source else value for value in args]
         try:
             answer = {"kind": "value", "value": encode(function(*arguments))}
@@ -103,8 +100,6 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
             answer = {"kind": "wrong_type", "error": error.type_name}
         except BaseException as error:  # noqa: BLE001 - whatever the student's code raises is its answer
             answer = {"kind": "raised", "error": type_name(error), "message": safe_text(error)}
-    finally:
-        sys.stdout, sys.stderr = before
     answer["after"] = [_after(given, now) for given, now in zip(args, arguments, strict=True)]
     return answer
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import itertools
 import linecache
+import site
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -20,6 +23,8 @@ from traitlets.config import Config
 
 from .channel import IMAGE_TYPES, MAX_OUTPUTS, TEXT_TYPES
 
+NOTHING = {"stream_bytes": 0, "displays": 0, "display_bytes": 0}
+"""Limits under which every output is dropped."""
 MAX_FRAMES = 20
 MAX_LINE = 2_000
 
@@ -95,13 +100,13 @@ class Collector:
 
 
 class Stream(io.TextIOBase):
-    """Stands in for stdout or stderr."""
+    """Stands in for stdout or stderr in all cells, so that what holds on to it (a logger, say) stays right."""
 
     encoding = "utf-8"
 
-    def __init__(self, name: str, collector: Collector | None) -> None:
+    def __init__(self, name: str, shell: Shell) -> None:
         self.name = name
-        self._collector = collector
+        self._shell = shell
 
     def writable(self) -> bool:
         return True
@@ -109,8 +114,7 @@ class Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if self._collector is not None:
-            self._collector.text(self.name, text)
+        self._shell.collector.text(self.name, text)
         return len(text)
 
 
@@ -142,10 +146,10 @@ class Shell(InteractiveShell):
     """IPython with its outputs collected, without history, terminal or event loop of a GUI."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.collector = Collector({"stream_bytes": 0, "displays": 0, "display_bytes": 0})
+        self.collector = Collector(NOTHING)
         self.cells = set()
+        self._streams = Stream("stdout", self), Stream("stderr", self)
         super().__init__(*args, **kwargs)
-        self.displayhook_class = _Hook
         self.loop_runner = run_to_completion
 
     def init_display_pub(self) -> None:
@@ -161,6 +165,16 @@ class Shell(InteractiveShell):
     def ask_exit(self) -> None:
         """`exit` ends nothing: the grader decides when a session ends."""
 
+    def system(self, cmd: str) -> None:
+        """`!command` and `%pip`: there are no programs here; the cell goes on, as after a command that failed."""
+        print(f"[not run: {cmd[:MAX_LINE]}]", file=sys.stderr)
+        self.user_ns["_exit_code"] = 127
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> list[str] | str:
+        """`lines = !command`."""
+        self.system(cmd)
+        return [] if split else ""
+
     def showtraceback(self, exc_tuple: Any = None, *_: Any, **__: Any) -> None:
         kind, error, trace = exc_tuple or sys.exc_info()
         self.collector.error(*describe_error(kind, error, trace, self.cells))
@@ -170,18 +184,27 @@ class Shell(InteractiveShell):
 
     def run(self, source: str, name: str, limits: dict[str, Any]) -> list[dict[str, Any]]:
         """Run a cell and return its outputs."""
-        self.collector = collector = Collector(limits)
+        collector = Collector(limits)
         self.compile.student_name = name
         self.cells.add(name)
-        before = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = Stream("stdout", collector), Stream("stderr", collector)
-        try:
-            self.run_cell(source, store_history=True)
-        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the cell's errors too
-            collector.error(*describe_error(type(error), error, error.__traceback__, self.cells))
-        finally:
-            sys.stdout, sys.stderr = before
+        with self.collecting(collector):
+            try:
+                self.run_cell(source, store_history=True)
+            except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the cell's errors too
+                collector.error(*describe_error(type(error), error, error.__traceback__, self.cells))
         return collector.finish()
+
+    @contextlib.contextmanager
+    def collecting(self, collector: Collector) -> Iterator[None]:
+        """Collect what is printed and shown."""
+        before = sys.stdout, sys.stderr
+        self.collector = collector
+        sys.stdout, sys.stderr = self._streams
+        try:
+            yield
+        finally:
+            self.collector = Collector(NOTHING)
+            sys.stdout, sys.stderr = before
 
 
 def _named_compiler(base: type) -> type:
@@ -269,6 +292,7 @@ def create() -> Shell:
     shell.user_module.__name__ = "__main__"
     shell.run_line_magic("matplotlib", "inline")
     warnings.filterwarnings("ignore", "To exit: use", UserWarning)  # there is nothing to exit from
+    site.sethelper()  # `help`, which the interpreter leaves out when it starts without site configuration
     stub = ModuleType(
         "check", "Stands in for the checks of the release: at grading they take place elsewhere."
     )

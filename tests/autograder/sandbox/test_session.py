@@ -144,9 +144,43 @@ class TestCells:
         assert result.error == "stopped with RecursionError"
         assert len(result.outputs[-1]["traceback"]) < 60
 
-    def test_shell_commands_fail(self, root: Session) -> None:
-        """Is there no shell?"""
-        assert root.fork().run("!ls /", "<shell>", SECONDS).error == "stopped with OSError"
+    @pytest.mark.parametrize(
+        "command", ["!ls /", "%pip install numpy", "!pip install numpy", "files = !ls", "%ls"]
+    )
+    def test_shell_commands_do_nothing(self, root: Session, command: str) -> None:
+        """Is there no shell, and does the cell go on after a command, as it would after one that failed?"""
+        printed = text(root.fork(), f"{command}\nprint('on')")
+        assert "[not run: " in printed
+        assert printed.endswith("on\n")
+
+    @pytest.mark.parametrize("source", ["exit()", "quit", "get_ipython().ask_exit()"])
+    def test_leaving_does_nothing(self, root: Session, source: str) -> None:
+        """Does `exit` neither end the session nor fail?"""
+        session = root.fork()
+        run(session, source)
+        assert text(session, "print('on')") == "on\n"
+
+    def test_loggers_keep_their_stream(self, root: Session) -> None:
+        """Does what holds on to a stream write into the cell that runs?"""
+        session = root.fork()
+        assert (
+            text(session, "import logging, sys\nlogging.basicConfig(stream=sys.stdout)\nlogging.warning('a')")
+            == "WARNING:root:a\n"
+        )
+        assert text(session, "logging.warning('b')") == "WARNING:root:b\n"
+
+    def test_help(self, root: Session) -> None:
+        """Is help printed, not paged?"""
+        session = root.fork()
+        assert "Return the number of items" in text(session, "help(len)")
+        assert "Return the number of items" in text(session, "len?")
+
+    def test_show(self, root: Session) -> None:
+        """Is a figure shown once, where the cell shows it?"""
+        outputs = run(
+            root.fork(), "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint('after')"
+        )
+        assert [output["output_type"] for output in outputs] == ["display_data", "stream"]
 
     def test_random_numbers_are_the_same_each_time(self, sandbox: Sandbox) -> None:
         """Do the global random states start alike in every submission, and go on alike in copies?"""
