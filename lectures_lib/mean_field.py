@@ -242,7 +242,7 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
     field = np.multiply(weights, log_p, out=np.zeros_like(log_p), where=weights > 0).sum(axis=others)
     if np.isneginf(field).all():
         raise ValueError(
-            "marginals: expected factors that leave some state of coordinate i possible, got none"
+            f"marginals: expected factors that leave some state of coordinate {i} possible, got none"
         )
     q = np.exp(field - field.max())
     return q / q.sum()

@@ -1,0 +1,179 @@
+"""The checks judge fairly: right answers pass, each misconception is named, and what matches none is not named."""
+
+import numpy as np
+import pytest
+
+from autograder import check, checks, exercises
+from autograder.check import Outcome
+from tests.alternatives import gibbs_principle, mean_field
+
+ALTERNATIVES = {"gibbs_principle": gibbs_principle.SOLUTIONS, "mean_field": mean_field.SOLUTIONS}
+EXERCISES = [exercise for assignment in ALTERNATIVES for exercise in exercises.load(assignment).values()]
+SEEDS = [0, 1, 17, 2**100 + 3]
+POINTS = 5.0
+
+by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.name)
+
+
+def caller(function):
+    return lambda name, args: check.call(function, args)
+
+
+def evaluate(exercise, function, seed=0):
+    return checks.evaluate(exercise, caller(function), seed, POINTS)
+
+
+@by_name
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_solutions_get_full_points(exercise, seed):
+    for function in [exercise.reference, *ALTERNATIVES[exercise.assignment][exercise.function]]:
+        result = evaluate(exercise, function, seed)
+        assert (result.points, result.reason) == (POINTS, ""), (function.__name__, result)
+
+
+@by_name
+def test_there_are_three_independent_right_solutions(exercise):
+    assert len(ALTERNATIVES[exercise.assignment][exercise.function]) >= 3
+
+
+@by_name
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_misconception_fails_and_is_named(exercise, seed):
+    for misconception in exercise.misconceptions:
+        result = evaluate(exercise, misconception.function, seed)
+        assert result.misconception == misconception.name
+        assert result.points < POINTS
+        assert result.hint == misconception.hint
+        assert result.link == misconception.section
+
+
+@by_name
+def test_the_student_hears_the_same_on_the_visible_examples(exercise):
+    examples = [(i.args, e) for i, e in zip(exercise.visible, checks.visible_answers(exercise), strict=True)]
+    known = checks.known_outcomes(exercise, list(exercise.visible))
+    for misconception in exercise.misconceptions:
+        outcomes = [check.call(misconception.function, args) for args, _ in examples]
+        text, label = check.explain(outcomes, examples, known, exercise.rtol, exercise.atol)
+        assert label == misconception.name
+        assert text
+
+
+def noisy(exercise):
+    rng = np.random.default_rng(0)
+
+    def disturb(value):
+        if isinstance(value, tuple):
+            return tuple(map(disturb, value))
+        return np.asarray(value) * (1 + 0.01 * rng.standard_normal(np.shape(value))) + 1e-3
+
+    return lambda *args: disturb(exercise.reference(*args))
+
+
+WRONG = {
+    "zero": lambda exercise: lambda *args: 0.0,
+    "none": lambda exercise: lambda *args: None,
+    "nan": lambda exercise: lambda *args: np.nan,
+    "first argument": lambda exercise: lambda *args: args[0],
+    "noise": noisy,
+    "random": lambda exercise: (
+        lambda *args: np.random.default_rng(1).random(np.shape(exercise.reference(*args)))
+    ),
+    "raises": lambda exercise: lambda *args: 1 / 0,
+    "text": lambda exercise: lambda *args: "right",
+    "set": lambda exercise: lambda *args: {1.0},
+    "complex": lambda exercise: lambda *args: 1j,
+    "truth": lambda exercise: lambda *args: True,
+}
+
+
+@by_name
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_answers_that_match_no_misconception_are_not_named(exercise, kind):
+    result = evaluate(exercise, WRONG[kind](exercise))
+    assert result.points <= 0.2 * POINTS
+    assert result.misconception == ""
+    assert result.reason
+    assert result.hint == ""
+
+
+@by_name
+def test_a_function_that_only_hands_back_earns_nothing_for_leaving_its_arguments_alone(exercise):
+    result = evaluate(exercise, lambda *args: 12345.678)
+    assert result.points == 0
+
+
+@by_name
+def test_changing_the_arguments_costs_that_property_alone(exercise):
+    def spoil(value):
+        if isinstance(value, np.ndarray):
+            value += 1
+        if isinstance(value, list):
+            for item in value:
+                spoil(item)
+
+    def function(*args):
+        answer = exercise.reference(*args)
+        for argument in args:
+            spoil(argument)
+        return answer
+
+    result = evaluate(exercise, function)
+    lost = [p for p in result.properties if p.observation]
+    assert [p.name for p in lost] == [p.name for p in exercise.properties if p.unmodified]
+    assert "the arguments were changed" in lost[0].observation
+    assert result.misconception == ""
+
+
+@by_name
+def test_weights_add_up_and_points_stay_inside(exercise):
+    assert sum(p.weight for p in exercise.properties) == pytest.approx(1.0)
+    assert sum(p.unmodified for p in exercise.properties) == 1
+    assert exercise.tolerance_reason
+
+
+@by_name
+def test_instances_depend_on_the_seed_alone(exercise):
+    for item in exercise.properties:
+        first, again, other = (checks.instances_of(exercise, item, seed) for seed in (3, 3, 4))
+        assert str(first) == str(again)
+        assert len(first) == len(other)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome("raised", error="NotImplementedError"), "not attempted"),
+        (Outcome("raised", error="Evil<script>"), "it raised an exception of its own"),
+        (Outcome("raised", error="ValueError"), "it raised ValueError"),
+        (Outcome("missing"), "there is no such function"),
+        (Outcome("timeout"), "it did not finish in time"),
+        (Outcome("died", error="ran out of memory"), "its process ended: ran out of memory"),
+        (
+            Outcome("wrong_type", error="Liar"),
+            "it returned an object of another type than numbers and arrays",
+        ),
+    ],
+)
+def test_failures_have_reasons_that_repeat_nothing_of_the_students(outcome, reason):
+    result = checks.evaluate(EXERCISES[0], lambda name, args: outcome, 0, POINTS)
+    assert (result.points, result.reason) == (0, reason)
+
+
+def test_a_misconception_that_also_times_out_somewhere_is_not_named():
+    exercise = EXERCISES[0]
+    misconception = exercise.misconceptions[0]
+    count = iter(range(1000))
+
+    def ask(name, args):
+        return Outcome("timeout") if next(count) == 2 else check.call(misconception.function, args)
+
+    assert checks.evaluate(exercise, ask, 0, POINTS).misconception == ""
+
+
+def test_observations_of_hidden_instances_repeat_no_number():
+    exercise = EXERCISES[0]
+    result = evaluate(exercise, lambda q: 31.4159)
+    assert all("31.4" not in p.observation for p in result.properties)
+    shown = checks.visible_example(exercise, caller(lambda q: 31.4159))
+    assert "31.4159" in shown
+    assert "0.693147" in shown
