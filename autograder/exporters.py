@@ -51,7 +51,7 @@ def _csv_field(value: Any) -> str:
     if isinstance(value, int | float):
         if not math.isfinite(value):
             raise ValueError(f"expected a finite number for a grade, got {value}")
-        return f"{round(float(value), 4):g}" if not isinstance(value, bool) else str(value).lower()
+        return str(value).lower() if isinstance(value, bool) else f"{value:.4f}".rstrip("0").rstrip(".")
     text = " ".join(str(value).split("\n")).replace("\r", " ")
     # A spreadsheet runs what begins like a formula, also behind blanks; an apostrophe makes it text.
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
@@ -92,9 +92,8 @@ class _Export(ExportPlugin):
         known = [assignment.name for assignment in gradebook.assignments]
         chosen = [str(name) for name in self.assignment] or known
         if len(chosen) != 1 or chosen[0] not in known:
-            raise ValueError(
-                f"expected --assignment with one of {', '.join(known) or 'none'}, got {', '.join(chosen) or 'none'}"
-            )
+            self.log.error("expected --assignment with one of: %s", ", ".join(known) or "none")
+            raise SystemExit(1)
         return chosen[0]
 
 
