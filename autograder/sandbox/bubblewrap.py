@@ -70,18 +70,8 @@ def mounts() -> Mounts:
     _interpreter(plan)
     _packages(plan)
     _libraries(plan)
-    for name in (
-        "__init__",
-        "channel",
-        "kernel",
-        "namespaces",
-        "seccomp",
-        "server",
-        "session",
-        "shell",
-        "watchdog",
-    ):
-        plan.shown.append((str(_INSIDE / f"{name}.py"), f"/opt/grading/inside/{name}.py"))
+    for path in sorted(_INSIDE.glob("*.py")):
+        plan.shown.append((str(path), f"/opt/grading/inside/{path.name}"))
     return plan
 
 

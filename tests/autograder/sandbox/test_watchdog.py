@@ -1,0 +1,68 @@
+"""Which processes does the watchdog end when memory runs short?"""
+
+import os
+
+import pytest
+
+from autograder.sandbox.inside import watchdog
+from autograder.sandbox.inside.watchdog import Process, greedy
+
+MEBIBYTE = 2**20
+SIZE = 200 * MEBIBYTE
+
+
+def process(pid: int, mebibytes: int, virtual: int = 0) -> Process:
+    return Process(pid, pid, mebibytes * MEBIBYTE, SIZE + (virtual or mebibytes) * MEBIBYTE)
+
+
+@pytest.fixture(autouse=True)
+def counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exact count agrees with the bound, and the machine has memory left."""
+    monkeypatch.setattr(watchdog, "_proportional", lambda process: process.resident)
+    monkeypatch.setattr(watchdog, "_machine_is_full", lambda: False)
+
+
+def victims(running: list[Process], limit: int) -> list[int]:
+    return [process.pid for process in greedy(running, limit * MEBIBYTE, SIZE)]
+
+
+def test_within_the_limit() -> None:
+    """Is nobody ended while the sum is within the limit?"""
+    assert victims([process(1, 50), process(2, 50)], 100) == []
+    assert victims([], 100) == []
+
+
+def test_largest_first() -> None:
+    """Are the largest ended, and only as many as it takes?"""
+    assert victims([process(1, 10), process(2, 80), process(3, 30)], 100) == [2]
+    assert victims([process(1, 60), process(2, 80), process(3, 70)], 100) == [2, 3]
+
+
+def test_shared_pages_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is a sum above the limit forgiven when the exact count says that the pages are shared?"""
+    monkeypatch.setattr(watchdog, "_proportional", lambda process: process.resident // 10)
+    assert victims([process(pid, 50) for pid in range(1, 11)], 100) == []
+
+
+def test_full_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the machine's memory is gone, do submissions end that could be the cause, and only those?"""
+    monkeypatch.setattr(watchdog, "_machine_is_full", lambda: True)
+    assert victims([process(1, 10), process(2, 10)], 100) == []
+    assert victims([process(1, 10, virtual=60), process(2, 10, virtual=60)], 100) == [1, 2]
+    crowd = [process(pid, 1) for pid in range(1, watchdog.CROWD + 2)]
+    assert victims(crowd, 100) == [process.pid for process in crowd]
+
+
+def test_counts_of_a_real_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do the counts see what a process really takes, and stand one that has ended?"""
+    monkeypatch.undo()
+    here = Process(os.getpid(), os.getpid(), 0, 0)
+    before = watchdog._proportional(here)
+    kept = bytearray(50 * MEBIBYTE)
+    assert 45 * MEBIBYTE < watchdog._proportional(here) - before < 60 * MEBIBYTE
+    assert len(kept) > 0
+    assert watchdog._proportional(Process(2**22 + 1, 1, 7, 7)) == 7
+    watchdog.send(2**22 + 1, 9)
+    assert not watchdog._machine_is_full()
+    monkeypatch.setattr(watchdog, "RESERVE", 1.0)
+    assert watchdog._machine_is_full()
