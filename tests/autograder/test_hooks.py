@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import logging
 import os
 import shutil
@@ -6,16 +7,21 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.server_extensions.formgrader import handlers
 from traitlets.config import Config
 
 from autograder import grade_class, gradebook
 from autograder.course import Course
 from autograder.grade_class import NotGradable
+from autograder.intake import Submission, SubmittedCell
+from autograder.rebuild import rebuild
+from autograder.report import CellRun
 
 ROOT = Path(__file__).parents[2]
 NAME = "gibbs_principle"
@@ -135,3 +141,41 @@ def test_formgraders_buttons(real):
     nbformat.validate(gradebook.load_notebook(real, "ada", NAME))
     with Gradebook(real.db_url, real.course_id) as book:
         assert book.find_submission(NAME, "ada").score == 20.0
+
+
+def test_nothing_that_a_student_writes_runs_in_formgrader(course, source, report):
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    cells = (
+        SubmittedCell("code", f"# {evil}", "entropy"),
+        SubmittedCell(
+            "markdown",
+            f"{evil} $\\href{{javascript:alert(1)}}{{x}}$ [x](javascript:alert(1))",
+            "free_response",
+        ),
+        SubmittedCell("raw", evil, None),
+    )
+    outputs = (
+        {"output_type": "stream", "name": "stdout", "text": evil},
+        {"output_type": "error", "ename": evil, "evalue": evil, "traceback": [evil]},
+        {"output_type": "display_data", "data": {"text/html": evil, "image/svg+xml": evil}},
+    )
+    hostile = dataclasses.replace(report, cells=(CellRun(2, outputs, evil),))
+    gradebook.save(course, hostile, rebuild(source, Submission(cells)).notebook)
+    config = Config()
+    config.HTMLExporter.template_name = "formgrade"
+    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+    names = (
+        "assignment_id",
+        "notebook_id",
+        "submission_id",
+        "base_url",
+        "student",
+        "last_name",
+        "first_name",
+    )
+    resources = {**dict.fromkeys((*names, "notebook_path"), "x"), "index": 0, "total": 1}
+    path = course.autograded_path("ada", "small") / "small.ipynb"
+    html, _ = HTMLExporter(config=config).from_filename(str(path), resources=resources)
+    assert html.count("alert(1)") > 5
+    for danger in ("<script>alert", "<img src=x", "javascript:alert", "\\href"):
+        assert danger not in html
