@@ -5,16 +5,10 @@ from autograder import hooks
 c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
 
 # The instructor's notebooks are called what they are: solutions. nbgrader's name for the folder would be "source".
+# The other folders have nbgrader's names: release, submitted, autograded, feedback.
 c.CourseDirectory.source_directory = "solutions"
 
-# Only the folders that graders write are listed besides: submissions come from outside and are never changed.
-c.CourseDirectory.submitted_directory = "submitted"
-c.CourseDirectory.autograded_directory = "autograded"
-c.CourseDirectory.feedback_directory = "feedback"
-c.CourseDirectory.release_directory = "release"
-
-# A deleted stub must fail loudly: with nbgrader's default, which adds a comment line, it does so too, but the stub of
-# the notebooks and the one that the grader puts back for a deleted cell would differ.
+# The same stub that the grader puts in the place of a deleted cell, so that it fails alike.
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 
 # An empty cell invites an answer; a placeholder sentence gets handed in among the answers.
