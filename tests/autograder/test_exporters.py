@@ -82,7 +82,7 @@ def test_one_student(graded):
 
 
 def test_an_unknown_assignment_ends_with_a_sentence(graded, caplog):
-    with pytest.raises(SystemExit, match="^1$"):
+    with pytest.raises(SystemExit, match=r"^1$"):
         exported(graded, "Canvas", "--assignment=other")
     assert not (graded.directory / "out.csv").exists()
 
