@@ -55,10 +55,19 @@ class Graded(NamedTuple):
     notebook: str
 
 
+class _Cell(NamedTuple):
+    """A code cell to run."""
+
+    index: int  # in the notebook
+    filename: str  # for tracebacks
+    source: str
+    students: bool  # the student's text, not the instructor's
+
+
 class _Chunk(NamedTuple):
     """The code cells up to and including a grade cell; the last chunk may have none."""
 
-    cells: list[tuple[int, str, str]]  # index in the notebook, name for tracebacks, source
+    cells: list[_Cell]
     grade_id: str | None
     max_points: float
 
@@ -115,7 +124,7 @@ def failure(task: Task, error: BaseException) -> Graded:
 
 
 def _chunks(notebook: NotebookNode) -> Iterator[_Chunk]:
-    cells: list[tuple[int, str, str]] = []
+    cells: list[_Cell] = []
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
@@ -124,7 +133,8 @@ def _chunks(notebook: NotebookNode) -> Iterator[_Chunk]:
             yield _Chunk(cells, marks["grade_id"], float(marks["points"]))
             cells = []
         else:
-            cells.append((index, f"<{marks.get('grade_id', f'cell {index + 1}')}>", cell.source))
+            name = f"<{marks.get('grade_id', f'cell {index + 1}')}>"
+            cells.append(_Cell(index, name, cell.source, bool(marks.get("solution")) or not marks))
     yield _Chunk(cells, None, 0.0)
 
 
@@ -183,7 +193,7 @@ def _run_and_check(
 
 def _with_cell_reason(result: ExerciseResult, chunk: _Chunk, runs: list[CellRun]) -> ExerciseResult:
     """Where there is no function to call because a cell didn't run through, that is the reason to give."""
-    indices = {index for index, _, _ in chunk.cells}
+    indices = {cell.index for cell in chunk.cells if cell.students}
     stopped = [run.reason for run in runs if run.index in indices and run.reason]
     if not stopped or result.reason != checks.MISSING:
         return result
@@ -202,7 +212,7 @@ def _run_chunk(
     while True:
         session = start.fork()
         results: list[CellRun] = []
-        for index, filename, source in chunk.cells:
+        for index, filename, source, _ in chunk.cells:
             if index in lost:
                 results.append(CellRun(index, (), lost[index]))
                 continue

@@ -107,14 +107,14 @@ def coordinate_ascent(J, h, m0, num_sweeps):
         trace[sweep] = -np.sum(p * np.log(p)) + 0.5 * m0 @ J @ m0 + h @ m0
     return m0, trace
 """,
-    # Stops after two sweeps, which is enough only where the data decide.
+    # Divides the caller's image in place.
     "denoise": """
 def denoise(image, J, sigma):
-    field = image / sigma**2
-    m = np.tanh(field)
-    for _ in range(2):
+    image /= sigma**2
+    m = np.tanh(image)
+    for _ in range(200):
         padded = np.pad(m, 1)
-        m = np.tanh(field + J * (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]))
+        m = np.tanh(image + J * (padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]))
     return m
 """,
 }

@@ -321,7 +321,7 @@ def _run(rng, n, num_sweeps, scale=0.4):
 def _ascent_saturated(rng):
     J, h, m0, _ = _run(rng, 5, 0)
     return [
-        Instance((4 * J, 15 * h, m0, 4), "strong fields, which make spins certain"),
+        Instance((J, np.copysign(30 + np.abs(h), h), m0, 4), "strong fields, which make spins certain"),
         Instance((J, h, np.array([1.0, -1.0, 0.2, 1.0, -0.3]), 2), "a start with certain spins"),
     ]
 
@@ -546,8 +546,8 @@ DENOISE = Exercise(
         Property("ordinary", "images wider or higher than the other way round", 0.6,
                  lambda rng: [Instance(_noisy(rng, 6, 9, rng.uniform(0.15, 0.22), rng.uniform(1.2, 1.7))),
                               Instance(_noisy(rng, 11, 5, rng.uniform(0.15, 0.22), rng.uniform(1.2, 1.7)))]),
-        Property("quiet", "little noise, where most pixels are certain", 0.15,
-                 lambda rng: [Instance(_noisy(rng, 7, 5, 0.2, 0.4), "little noise")]),
+        Property("quiet", "little noise, where most pixels are nearly certain", 0.15,
+                 lambda rng: [Instance(_noisy(rng, 7, 5, 0.2, 0.7), "little noise")]),
         Property("edges", "single rows and columns, no coupling, and the arguments left as they were", 0.25,
                  lambda rng: [Instance(_noisy(rng, 1, 7, 0.2, 1.5), "one row"),
                               Instance(_noisy(rng, 6, 1, 0.18, 1.3), "one column"),

@@ -29,16 +29,15 @@ END_SECONDS = 5.0
 
 def main() -> None:
     """Serve until the trusted side closes the connection. Arguments: the socket's number, options as JSON."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let a submission interrupt its keeper
     control = adopt(int(sys.argv[1]))
     options = json.loads(sys.argv[2])
     prepared = shell.create()
     _warm_up(prepared)
     for entry in os.scandir(os.environ["HOME"]):  # what the warm-up left there
         shutil.rmtree(entry.path)
-    kernel.prctl(
-        kernel.PR_SET_DUMPABLE, 0
-    )  # where a submission shares our process namespace, it may not look in here
+    # Where a submission shares our process namespace, it may not look in here.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     gc.collect()
     gc.freeze()
     send(control, {"ready": True, "seccomp": seccomp.supported()})

@@ -1,0 +1,313 @@
+"""The demonstration class, graded for real: each point and each reason, and the hint, page and mark that follow from it."""
+
+import html
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from markupsafe import Markup
+
+from autograder import demonstration, exercises, grade_class, gradebook
+from autograder.course import Course
+from autograder.sandbox import Limits
+
+ROOT = Path(__file__).parents[2]
+LIMITS = Limits(cell_seconds=4, call_seconds=2)
+FUNCTIONS = {
+    "gibbs_principle": ["entropy", "kl", "elbo", "posterior", "quickscore"],
+    "mean_field": [
+        "mean_field_energy",
+        "coordinate_update",
+        "log_partition_bound",
+        "coordinate_ascent",
+        "denoise",
+    ],
+}
+POINTS = {"gibbs_principle": [3, 4, 4, 4, 5], "mean_field": [3, 4, 3, 5, 5]}
+MISSING = "there is no such function"
+WRONG_TYPE = "it returned an object of another type than numbers and arrays"
+CUT_OFF = "the file is not a notebook: it is not valid JSON; perhaps it was cut off"
+
+# What is not full marks: points and reason, or the name of the misconception.
+EXPECTED = {
+    "gibbs_principle": {
+        "ada_solution": {},
+        "bo_other_route": {},
+        "cheat_forge_messages": {
+            "entropy": (0, "the cell did not run through: its process broke the answer format"),
+            "kl": (0, MISSING),
+            "elbo": (0, MISSING),
+            "posterior": (0, MISSING),
+            "quickscore": (0, MISSING),
+        },
+        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, WRONG_TYPE)),
+        "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
+        "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
+        "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
+        "cleo_partly_right": {
+            "entropy": (2.4, "2 of 3 properties hold"),
+            "kl": (3.4, "4 of 5 properties hold"),
+            "elbo": (3.2, "3 of 4 properties hold"),
+            "posterior": (3, "2 of 3 properties hold"),
+            "quickscore": (4, "4 of 5 properties hold"),
+        },
+        "dan_blank": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, "not attempted")),
+        "eve_syntax_error": {
+            "entropy": (0, "the cell did not run through: stopped with SyntaxError"),
+            "elbo": (0, "it raised NameError"),
+        },
+        "finn_exception": {
+            "kl": (0, "it raised RuntimeError"),
+        },
+        "gus_endless_loop": {
+            "entropy": (0, "it did not finish in time"),
+            "elbo": (0, "it did not finish in time"),
+        },
+        "hal_loop_in_cell": {
+            "kl": (0, "the cell did not run through: stopped after 4 s"),
+        },
+        "ivy_exit": {
+            "entropy": (0, "the cell did not run through: its process ended (exit status 0)"),
+            "elbo": (0, "it raised NameError"),
+        },
+        "jan_malformed": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, CUT_OFF)),
+        "kim_strange_metadata": {},
+        "misconceptions_1": {
+            "entropy": (0, "the sign is forgotten"),
+            "kl": (0, "the arguments are swapped"),
+            "elbo": (0, "the negative of the bound"),
+            "posterior": (2.6, "exponentials that overflow or underflow"),
+            "quickscore": (0, "the signs don't alternate"),
+        },
+        "misconceptions_2": {
+            "entropy": (0, "logarithm to base 2"),
+            "kl": (0.6, "absolute value of each term"),
+            "elbo": (0, "the joint's logarithm is missing"),
+            "posterior": (0, "logarithms are normalised"),
+            "quickscore": (0, "a sum in place of the noisy OR"),
+        },
+        "misconceptions_3": {
+            "entropy": (1.5, "0 log 0 is NaN"),
+            "kl": (0.6, "the logarithm is missing"),
+            "elbo": (0, "the entropy is left out"),
+            "posterior": (0, "log p(x) has the wrong sign"),
+            "quickscore": (0, "the leak is left out"),
+        },
+        "misconceptions_4": {
+            "entropy": (0, "mean instead of sum"),
+            "kl": (2.8, "p is not normalised"),
+            "elbo": (0, "log p(x) is subtracted"),
+            "posterior": (0, "the prior instead of the posterior"),
+            "quickscore": (1.25, "negative findings are ignored"),
+        },
+        "misconceptions_5": {
+            "entropy": (0, "logarithm to base 2, and 0 log 0 is NaN"),
+            "kl": (3, "0 log 0 is NaN"),
+            "elbo": (0, "the entropy has the wrong sign"),
+            "posterior": (0, "normalised over the observations"),
+            "quickscore": (2.25, "unobserved symptoms are taken as negative"),
+        },
+        "misconceptions_6": {
+            "entropy": (0, "the sign is forgotten, and 0 log 0 is NaN"),
+            "kl": (3.4, "states that p never takes are left out"),
+            "elbo": (2.4, "0 log 0 is NaN"),
+            "posterior": (0, "the joint is normalised as a whole"),
+        },
+        "misconceptions_7": {
+            "posterior": (2.6, "one shift for all observations"),
+        },
+    },
+    "mean_field": {
+        "ada_solution": {},
+        "bo_other_route": {},
+        "cheat_forge_messages": {
+            "mean_field_energy": (0, "the cell did not run through: its process broke the answer format"),
+            "coordinate_update": (0, MISSING),
+            "log_partition_bound": (0, MISSING),
+            "coordinate_ascent": (0, MISSING),
+            "denoise": (0, MISSING),
+        },
+        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["mean_field"], (0, WRONG_TYPE)),
+        "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
+        "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
+        "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
+        "cleo_partly_right": {
+            "mean_field_energy": (1.5, "the diagonal is left out"),
+            "coordinate_update": (3.2, "3 of 4 properties hold"),
+            "log_partition_bound": (1.8, "1 of 3 properties hold"),
+            "coordinate_ascent": (4.25, "3 of 4 properties hold"),
+            "denoise": (3.75, "2 of 3 properties hold"),
+        },
+        "dan_blank": dict.fromkeys(FUNCTIONS["mean_field"], (0, "not attempted")),
+        "eve_syntax_error": {
+            "mean_field_energy": (0, "the cell did not run through: stopped with SyntaxError"),
+        },
+        "finn_exception": {
+            "coordinate_update": (0, "it raised RuntimeError"),
+        },
+        "gus_endless_loop": {
+            "mean_field_energy": (0, "it did not finish in time"),
+        },
+        "hal_loop_in_cell": {
+            "coordinate_update": (0, "the cell did not run through: stopped after 4 s"),
+        },
+        "ivy_exit": {
+            "mean_field_energy": (0, "the cell did not run through: its process ended (exit status 0)"),
+        },
+        "jan_malformed": dict.fromkeys(FUNCTIONS["mean_field"], (0, CUT_OFF)),
+        "kim_strange_metadata": {},
+        "misconceptions_1": {
+            "mean_field_energy": (0, "each pair is counted twice"),
+            "coordinate_update": (0, "expected logarithms are normalised"),
+            "log_partition_bound": (0, "the largest entropy for every m"),
+            "coordinate_ascent": (0, "all spins are updated at once"),
+            "denoise": (0, "edges wrap around"),
+        },
+        "misconceptions_2": {
+            "mean_field_energy": (1.5, "the diagonal is averaged like a pair"),
+            "coordinate_update": (0, "the next axis is updated"),
+            "log_partition_bound": (0, "each pair is counted twice"),
+            "coordinate_ascent": (0, "tanh of twice the field"),
+            "denoise": (0, "sigma instead of its square"),
+        },
+        "misconceptions_3": {
+            "mean_field_energy": (1.5, "the diagonal is left out"),
+            "coordinate_update": (0, "the expectation includes the factor itself"),
+            "log_partition_bound": (0, "entropy in bits"),
+            "coordinate_ascent": (0, "units of 0 and 1 instead of spins"),
+            "denoise": (0, "the whole log-odds as field"),
+        },
+        "misconceptions_4": {
+            "mean_field_energy": (0, "the field has the wrong sign"),
+            "coordinate_update": (0, "the result is not normalised"),
+            "log_partition_bound": (0, "the energy is inside the sum over spins"),
+            "coordinate_ascent": (0, "the bound is taken before the sweep"),
+            "denoise": (0, "thresholded in every sweep"),
+        },
+        "misconceptions_5": {
+            "mean_field_energy": (0, "the energy has the wrong sign"),
+            "coordinate_update": (0, "the marginal of p"),
+            "log_partition_bound": (0, "the energy has the wrong sign"),
+            "coordinate_ascent": (0, "the field is left out of the update"),
+            "denoise": (0, "the prior is left out"),
+        },
+        "misconceptions_6": {
+            "coordinate_update": (0, "the logarithm of an expectation"),
+            "log_partition_bound": (1.8, "0 log 0 is NaN"),
+            "coordinate_ascent": (4, "3 of 4 properties hold"),
+        },
+        "misconceptions_7": {
+            "coordinate_update": (3.4, "0 times infinity is NaN"),
+            "log_partition_bound": (0, "one state of each spin"),
+            "coordinate_ascent": (0, "0 of 4 properties hold"),
+        },
+    },
+}
+
+assignments = pytest.mark.parametrize("assignment", FUNCTIONS)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    shutil.copytree(ROOT / "solutions", folder / "solutions")
+    course = Course(folder)
+    for assignment in FUNCTIONS:
+        demonstration.write(assignment, course.source_path(assignment), course.submitted_folder)
+        grade_class.grade(course, assignment, jobs=2, limits=LIMITS)
+    return course
+
+
+def reports(course, assignment):
+    return {report.student: report for report in grade_class.reports(course, assignment)}
+
+
+@assignments
+def test_every_point_and_every_reason(course, assignment):
+    found = {}
+    for student, report in reports(course, assignment).items():
+        found[student] = {
+            result.exercise.partition(".")[2]: (result.points, result.misconception or result.reason)
+            for result in report.exercises
+        }
+    full = {
+        name: (points, "") for name, points in zip(FUNCTIONS[assignment], POINTS[assignment], strict=True)
+    }
+    assert found == {student: full | wrong for student, wrong in EXPECTED[assignment].items()}
+
+
+@assignments
+def test_every_misconception_of_the_chapter_occurs_with_its_hint(course, assignment):
+    seen = {
+        (result.exercise, result.misconception, result.hint, result.link)
+        for report in reports(course, assignment).values()
+        for result in report.exercises
+        if result.misconception
+    }
+    declared = {
+        (exercise.name, m.name, m.hint, m.section)
+        for exercise in exercises.load(assignment).values()
+        for m in exercise.misconceptions
+    }
+    assert seen == declared
+
+
+@assignments
+def test_the_gradebook_has_the_points_and_waits_for_the_free_response(course, assignment):
+    for student, report in reports(course, assignment).items():
+        standing = gradebook.standing(course, student, assignment)
+        assert standing.score == pytest.approx(report.points)
+        assert standing.max_score == sum(POINTS[assignment]) + 5
+        assert standing.needs_manual_grade == (student != "jan_malformed")
+
+
+@assignments
+def test_every_student_has_a_page_with_their_hints(course, assignment):
+    for student, report in reports(course, assignment).items():
+        page = course.feedback_path(student, assignment).read_text(encoding="utf-8")
+        for result in report.exercises:
+            assert str(Markup.escape(result.hint)) in page
+            assert result.reason in html.unescape(page)
+
+
+@assignments
+def test_nothing_leaks_to_the_cheats(course, assignment):
+    report = reports(course, assignment)["cheat_read_the_answers"]
+    printed = "".join(str(output.get("text", "")) for run in report.cells for output in run.outputs)
+    assert "found: []" in printed
+    assert "no reference here" in printed
+
+
+def test_grading_again_changes_nothing_and_grades_nothing(course):
+    before = {path: path.read_bytes() for path in course.autograded_folder.rglob("report.json")}
+    assert grade_class.grade(course, "mean_field", jobs=2, limits=LIMITS) == []
+    grade_class.grade(
+        course, "mean_field", students=["cleo_partly_right", "bo_other_route"], force=True, limits=LIMITS
+    )
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_submission_that_changes_is_graded_again_alone(course):
+    path = course.submission_folder("dan_blank", "mean_field") / "mean_field.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"].append({"cell_type": "markdown", "metadata": {}, "source": "I tried.", "id": "new"})
+    path.write_text(json.dumps(notebook))
+    graded = grade_class.grade(course, "mean_field", jobs=1, limits=LIMITS)
+    assert [report.student for report in graded] == ["dan_blank"]
+
+
+def test_another_seed_gives_the_same_points(course):
+    before = {student: report.points for student, report in reports(course, "gibbs_principle").items()}
+    seed = course.directory / ".hidden_seed"
+    kept = seed.read_text()
+    seed.write_text("1f\n")
+    students = ["bo_other_route", "cleo_partly_right", *(f"misconceptions_{k}" for k in range(1, 8))]
+    try:
+        again = grade_class.grade(course, "gibbs_principle", students=students, jobs=2, limits=LIMITS)
+    finally:
+        seed.write_text(kept)
+    assert {report.student: report.points for report in again} == {
+        student: before[student] for student in students
+    }
