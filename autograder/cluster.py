@@ -87,6 +87,8 @@ def connect(scheduler: str | None, jobs: int) -> Iterator[Client]:
                 processes=True,
                 host="127.0.0.1",
                 dashboard_address=None,
+                # Without a dashboard too the scheduler opens an HTTP server, on port 8787 of all addresses by default.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 worker_dashboard_address=None,
                 silence_logs="CRITICAL",
             ) as cluster,
