@@ -52,7 +52,7 @@ def start(
         try:
             _prepare(serve, [*keep, writing], writing, limits, isolation, size)
         except BaseException as error:  # noqa: BLE001 - the server reads what went wrong from the pipe
-            os.write(writing, f"error {type(error).__name__}: {error}\n".encode())
+            os.write(writing, f"error {error!r}\n".encode())
         os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
@@ -71,32 +71,32 @@ def _prepare(
     serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
 ) -> None:
     """In the starter: enter the namespaces, fork the keeper, end."""
-    kernel.prctl(
-        kernel.PR_SET_DUMPABLE, 1
-    )  # else /proc/self belongs to root, and the watchdog could not look in
+    # Else /proc/self would belong to root, and the watchdog could not look into the submission's processes.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     if isolation == "nested":
         user, group = os.getuid(), os.getgid()
         kernel.unshare(_NAMESPACES)
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"{user} {user} 1"),
-            ("gid_map", f"{group} {group} 1"),
-        ):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
     keeper = os.fork()
     if keeper:
         os.write(status, f"keeper {keeper}\n".encode())
         os._exit(0)
+    _keep(serve, keep, status, limits, isolation, size)
+
+
+def _keep(
+    serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
+) -> None:
+    """In the keeper: give up what a submission may not have, fork the root session, wait for whatever ends."""
     os.setsid()
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # should the machine run out of memory all the same, this goes first
+    _write("/proc/self/oom_score_adj", "1000")  # should memory run out all the same, this goes first
     if isolation == "nested":
-        with open("/proc/sys/user/max_user_namespaces", "w") as file:
-            file.write("0")
+        _write("/proc/sys/user/max_user_namespaces", "0")
         _mount(limits["disk"])
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -109,7 +109,7 @@ def _prepare(
         _close_except(keep)
         if isolation != "none":
             seccomp.install()
-        os.chdir(HOME if isolation != "none" else os.environ["HOME"])
+        os.chdir(os.environ["HOME"])
         random.seed(0)  # Python gives every forked process another state; NumPy's is the server's
         os.write(status, f"root {os.getpid()}\n".encode())
         os.close(status)
@@ -124,6 +124,11 @@ def _prepare(
             os.wait()
         except ChildProcessError:
             signal.pause()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
 
 
 def _mount(size: int) -> None:

@@ -277,8 +277,8 @@ class TestMemory:
     def test_reason(self, state: Session) -> None:
         """Is the cell told that it ran out of memory, when its own process was the largest?"""
         cell = (
-            "if os.fork() == 0:\n    also = bytearray(250_000_000)\n    time.sleep(100)\n"
-            "kept = bytearray(350_000_000)\ntime.sleep(5)"
+            "if os.fork() == 0:\n    also = bytearray(190_000_000)\n    time.sleep(100)\n"
+            "time.sleep(0.5)\nkept = bytearray(340_000_000)\ntime.sleep(5)"
         )
         assert lose(state.fork(), cell, SECONDS) == "ran out of memory"
         assert works(state)

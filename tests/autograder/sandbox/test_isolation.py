@@ -154,9 +154,10 @@ class TestReading:
     def test_memory(self) -> None:
         """Does the memory of a session, which is a copy of the fork server's, hold nothing of the course?
 
-        Seen through /proc, which is there only in a bubblewrap of its own; the server is the same in both.
+        Seen through /proc, which is there only in a bubblewrap of its own; the server is the same in both. The
+        path of the installed packages is no secret: it stands in every compiled file.
         """
-        words = ["lectures_lib", "gradebook", "hidden_seed", SECRET, str(REPOSITORY)]
+        words = ["lectures_lib", "gradebook", "hidden_seed", SECRET]
         source = (
             f"words = {[word[::-1] for word in words]}\n"  # backwards, so that they are not here themselves
             "def answer(extra):\n    found = []\n    kept = extra * 1000\n"
