@@ -121,7 +121,8 @@ class Sandbox:
                 self._server.wait()
             self._server = None
         if self._home:
-            shutil.rmtree(self._home)
+            _empty(self._home)
+            os.rmdir(self._home)
             self._home = ""
 
     def _choose(self) -> None:
@@ -201,5 +202,15 @@ class Sandbox:
         if "error" in self._ask("end") or self._isolation == "bubblewrap":
             self.close()  # the next submission starts another
         elif self._home:
-            for entry in os.scandir(self._home):
-                shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+            _empty(self._home)
+
+
+def _empty(folder: str) -> None:
+    """Remove what is in a folder, whatever permissions it was given."""
+    os.chmod(folder, 0o700)
+    for parent, folders, _ in os.walk(folder):
+        for name in folders:
+            if not os.path.islink(os.path.join(parent, name)):
+                os.chmod(os.path.join(parent, name), 0o700)
+    for entry in os.scandir(folder):
+        shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)

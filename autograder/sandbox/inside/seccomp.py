@@ -122,11 +122,6 @@ _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0
 _NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; the low half of the argument
 
 
-def supported() -> bool:
-    """Whether there is a table for this machine."""
-    return os.uname().machine in _MACHINES
-
-
 def program(machine: str) -> bytes:
     """The filter for a machine ("x86_64" or "aarch64"), as BPF instructions."""
     column, architecture = _MACHINES[machine]
@@ -183,9 +178,10 @@ def install() -> None:
     OSError
         If the kernel has no seccomp, or the machine no table here.
     """
-    if not supported():
-        raise OSError(errno.ENOSYS, f"no seccomp table for {os.uname().machine}")
-    instructions = program(os.uname().machine)
+    machine = os.uname().machine
+    if machine not in _MACHINES:
+        raise OSError(errno.ENOSYS, f"no seccomp table for {machine}")
+    instructions = program(machine)
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     head = struct.pack(
         "@HxxxxxxP" if struct.calcsize("P") == 8 else "@HxxP",

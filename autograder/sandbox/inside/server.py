@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernel, namespaces, seccomp, session, shell, watchdog
+from . import kernel, namespaces, session, shell, watchdog
 from .channel import adopt, receive, send
 
 SAMPLE_SECONDS = 0.2
@@ -40,7 +40,7 @@ def main() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     gc.collect()
     gc.freeze()
-    send(control, {"ready": True, "seccomp": seccomp.supported()})
+    send(control, {"ready": True})
     Server(control, prepared, options["limits"], options["isolation"]).serve()
 
 

@@ -118,6 +118,7 @@ class TestNoSandbox:
                     assert answer(root) == 42
                     leave = (
                         "import os, time\nopen('left', 'w').close()\n"
+                        "os.makedirs('closed/inner')\nos.symlink('/', 'closed/link')\nos.chmod('closed', 0)\n"
                         "if os.fork() == 0:\n    os.setsid()\n    time.sleep(60)"
                     )
                     assert root.run(leave, "<leave>", SECONDS).error == ""
