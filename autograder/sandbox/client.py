@@ -143,6 +143,7 @@ class Session:
             If the process does not answer in time, dies or breaks the protocol; this session cannot be used any
             more.
         """
+        source = source.encode("utf-8", "replace").decode()  # a notebook can hold what is no valid Unicode
         answer = self._ask({"op": "run", "source": source, "filename": filename}, seconds)
         try:
             shown = outputs.rebuild(answer.get("outputs"), self._submission.limits)

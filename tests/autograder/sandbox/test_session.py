@@ -199,6 +199,15 @@ class TestCells:
         """Does text that is no valid Unicode arrive with marks in its place?"""
         assert text(root.fork(), "print('a\\ud800b')") == "a?b\n"
 
+    @pytest.mark.parametrize(
+        "source", ["x = '\ud800'", "x = 1\0", "x = 1\r\ny = 2\x0c", "", "\n\n", "# only a comment", "é = '→'"]
+    )
+    def test_odd_sources(self, root: Session, source: str) -> None:
+        """Does a cell with odd characters, or with none, cost nothing but itself?"""
+        session = root.fork()
+        session.run(source, "<odd>", SECONDS)
+        assert text(session, "print('on')") == "on\n"
+
     def test_text_subclasses(self, root: Session) -> None:
         """Are strings of other classes printed like strings?"""
         assert text(root.fork(), "import sys\nimport numpy as np\nsys.stdout.write(np.str_('ab'));") == "ab"
