@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,8 @@ from autograder.sandbox import SandboxUnavailable
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some submission has no result, or needs a person
 EXIT_USAGE = 2  # the command could not start: bad arguments, no such assignment, no sandbox
+
+SECONDS_BETWEEN_LINES = 5.0
 
 GRADE_HELP = """\
 Grade an assignment's submissions: submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb of the course directory.
@@ -147,12 +150,22 @@ def _grade(arguments: argparse.Namespace) -> int:
         TextColumn("{task.fields[last]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
-        row = bar.add_task(f"grading {arguments.assignment}", total=None, last="", rate="")
+        row = bar.add_task(f"grading {arguments.assignment}", total=None, visible=False, last="", rate="")
+
+        started = said = time.monotonic()
 
         def show(step: grade_class.Progress) -> None:
-            speed = bar.tasks[row].speed
-            rate = f"{60 * speed:.0f} a minute" if speed else ""
-            bar.update(row, total=step.total, completed=step.done, last=step.report.student, rate=rate)
+            nonlocal said
+            now = time.monotonic()
+            rate = f"{60 * step.done / (now - started):.0f} a minute"
+            bar.update(
+                row, total=step.total, completed=step.done, last=step.report.student, rate=rate, visible=True
+            )
+            if (
+                not console.is_terminal and now - said > SECONDS_BETWEEN_LINES
+            ):  # a log gets lines in place of a bar
+                console.print(f"{arguments.assignment}: {step.done} of {step.total} graded, {rate}")
+                said = now
 
         graded = grade_class.grade(
             course,
@@ -164,7 +177,6 @@ def _grade(arguments: argparse.Namespace) -> int:
             isolation="none" if arguments.no_sandbox else "auto",
             progress=show,
         )
-        bar.update(row, visible=bool(graded))
     total = len(course.students(arguments.assignment))
     print(f"{arguments.assignment}: {len(graded)} graded now, {total} submissions in all")
     if not arguments.quiet:

@@ -24,6 +24,9 @@ from autograder.sandbox import Limits, Sandbox
 WINDOW = 4
 """Tasks a worker has in hand at once: enough to keep it busy, few enough for flat memory in a class of any size."""
 
+SCHEDULER_SECONDS = 20.0
+"""How long a running scheduler may take to answer."""
+
 
 class OtherVersion(RuntimeError):
     """A worker has another version of the course than the process that asks it to grade."""
@@ -72,7 +75,7 @@ def connect(scheduler: str | None, jobs: int) -> Iterator[Client]:
     with dask.config.set(quiet):
         if scheduler:
             try:
-                client = Client(scheduler, timeout="20s", set_as_default=False)
+                client = Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
             except (OSError, TimeoutError) as error:
                 raise ConnectionError(
                     f"no Dask scheduler answers at {scheduler}: is it running, and is the address right?"
