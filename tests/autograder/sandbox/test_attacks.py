@@ -305,6 +305,7 @@ class TestMemory:
         worker = state.fork()
         result = worker.run("kept = []\nwhile True: kept.append(open('/dev/null'))", "<files>", SECONDS)
         assert result.error == "stopped with OSError"
+        assert worker.run("assert 50 < len(kept) < 100", "<count>", SECONDS) == ([], "")
         with pytest.raises(SessionLost, match="could not be copied"):
             worker.fork()
         assert works(state)

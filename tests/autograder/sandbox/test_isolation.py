@@ -184,10 +184,10 @@ class TestProcesses:
             assert ask(root, "import os\ndef answer():\n    return os.listdir('/proc')") == ["cpuinfo"]
 
     def test_memory_of_others(self, student: Session) -> None:
-        """Can no memory of the processes above be read, written or traced?"""
+        """Can no memory of the processes above, the server's and the keeper's, be read, written or traced?"""
         source = (
             "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-            "def answer():\n    done = []\n    for pid in (1, 2):\n"
+            "def answer():\n    done = []\n    for pid in (1, 2, 3):\n"
             "        for name in ('mem', 'environ', 'maps', 'fd/3', 'root', 'cwd'):\n"
             "            path = f'/proc/{pid}/{name}'\n            try:\n"
             "                os.listdir(path) if name in ('root', 'cwd') else open(path, 'rb').read(1)\n"
