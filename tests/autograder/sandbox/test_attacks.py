@@ -203,6 +203,12 @@ class TestProcesses:
         assert works(session)
         assert works(state)
 
+    def test_zombies(self, state: Session) -> None:
+        """Can a state be copied whose cell filled the process table with children that nobody waits for?"""
+        cell = "try:\n    while True:\n        if os.fork() == 0: os._exit(0)\nexcept OSError: pass"
+        assert state.run(cell, "<zombies>", SECONDS) == ([], "")
+        assert works(state)
+
     def test_daemons(self, state: Session) -> None:
         """Does a process that detaches itself end with the submission?"""
         daemon = (
@@ -282,6 +288,17 @@ class TestMemory:
         )
         assert lose(state.fork(), cell, SECONDS) == "ran out of memory"
         assert works(state)
+
+    def test_reason_of_another_submission(self, sandbox: Sandbox) -> None:
+        """Is the reason of one submission's end not told to the next one's process of the same number?"""
+        reasons = []
+        for cell in ("if os.fork() == 0:\n    kept = bytearray(190_000_000)\n    time.sleep(100)\n"
+                     "time.sleep(0.5)\nkept = bytearray(340_000_000)\ntime.sleep(5)", "os._exit(3)"):  # fmt: skip
+            with sandbox.submission() as root:
+                session = root.fork()
+                reasons.append(lose(session, "import os, time\n" + cell, SECONDS))
+                reasons.append(str(session.pid))
+        assert reasons == ["ran out of memory", "3", "its process ended (exit status 3)", "3"]
 
     def test_recursion_without_a_limit(self, state: Session) -> None:
         """Does endless recursion end?"""
