@@ -112,7 +112,8 @@ def test_writing_to_the_channel(state: Session, junk: str) -> None:
 FORGE = """
 import inside.session, inside.channel
 def forged(value):
-    return inside.channel.encode({"kind": "value", "value": inside.channel.encode(42), "after": [], **value})
+    answer = {"outputs": [], "kind": "value", "value": inside.channel.encode(42), "after": []}
+    return inside.channel.encode({**answer, **value})
 real = inside.session.frame
 """
 

@@ -183,11 +183,11 @@ class TestProcesses:
         with sandbox.submission() as root:
             assert ask(root, "import os\ndef answer():\n    return os.listdir('/proc')") == ["cpuinfo"]
 
-    def test_memory_of_others(self, student: Session) -> None:
+    def test_memory_of_others(self, submission: tuple[Sandbox, Session], student: Session) -> None:
         """Can no memory of the processes above, the server's and the keeper's, be read, written or traced?"""
         source = (
             "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-            "def answer():\n    done = []\n    for pid in (1, 2, 3):\n"
+            "def answer(end):\n    done = []\n    for pid in range(1, end):\n"
             "        for name in ('mem', 'environ', 'maps', 'fd/3', 'root', 'cwd'):\n"
             "            path = f'/proc/{pid}/{name}'\n            try:\n"
             "                os.listdir(path) if name in ('root', 'cwd') else open(path, 'rb').read(1)\n"
@@ -195,7 +195,8 @@ class TestProcesses:
             "        if libc.ptrace(16, pid, 0, 0) == 0: done.append((pid, 'ptrace'))\n"
             "    return done"
         )
-        assert ask(student, source) == []
+        student.run(source, "<look>", SECONDS)
+        assert student.call("answer", (submission[1].pid,), SECONDS).value == []
 
     def test_what_the_kernel_says(self, submission: tuple[Sandbox, Session], student: Session) -> None:
         """Do all of its processes have no capabilities, no root, no way to new privileges, and the filter?"""
