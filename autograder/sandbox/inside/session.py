@@ -53,16 +53,23 @@ def _fork(descriptor: int | None) -> dict[str, Any] | None:
         return {"error": "no file descriptor is free"}
     state = random.getstate()  # Python seeds this generator anew in every child
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # threads of the student's are not copied, and that is fine
-            pid = os.fork()
-    except OSError as error:
+        pid = _try_fork()
+    except OSError:
         _reap_everything()  # ended processes count too, until somebody has waited for them
-        return {"error": os.strerror(error.errno)}
+        try:
+            pid = _try_fork()
+        except OSError as error:
+            return {"error": os.strerror(error.errno)}
     if pid:
         return {"pid": pid}
     random.setstate(state)
     return None
+
+
+def _try_fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # threads of the student's are not copied, and that is fine
+        return os.fork()
 
 
 def _reap(children: dict[int, int | None]) -> None:

@@ -204,6 +204,21 @@ class TestProcesses:
         assert works(session)
         assert works(state)
 
+    def test_lost_session_is_gone(self, state: Session, running: Callable[[], list[int]]) -> None:
+        """Does what a lost cell has started end with it, not with the submission?"""
+        before = len(running())
+        lose(state.fork(), "for i in range(9):\n    if os.fork() == 0: time.sleep(99)\nwhile True: pass", 0.4)
+        deadline = time.monotonic() + 2  # the kernel may still be taking them apart
+        while len(running()) > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(running()) == before
+
+    def test_processes_in_the_background(self, state: Session) -> None:
+        """Can a state be copied whose cell left so many processes running that none more can start?"""
+        cell = "try:\n    while True:\n        if os.fork() == 0: time.sleep(99)\nexcept OSError: pass"
+        assert state.run(cell, "<background>", SECONDS) == ([], "")
+        assert works(state)
+
     def test_zombies(self, state: Session) -> None:
         """Can a state be copied whose cell filled the process table with children that nobody waits for?"""
         cell = "try:\n    while True:\n        if os.fork() == 0: os._exit(0)\nexcept OSError: pass"
