@@ -102,7 +102,7 @@ def test_the_default_start_leaves_the_saddle():
 
 
 def test_several_starts_keep_the_best():
-    J, h = random_ising(np.random.default_rng(8), 12, 2.0)
+    J, h = random_ising(np.random.default_rng(13), 12, 2.0)
     one = mean_field.coordinate_ascent(J, h)
     many = mean_field.coordinate_ascent(J, h, num_starts=20, rng=np.random.default_rng(0))
     assert one.log_partition_bound < many.log_partition_bound <= ising.log_partition(J, h)
