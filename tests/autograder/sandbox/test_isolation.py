@@ -101,7 +101,7 @@ class TestReading:
             str(REPOSITORY),
             str(Path.home()),
             "/root",
-            "/work",
+            "/srv",
             "/etc/passwd",
             "/etc/shadow",
             "/etc/hostname",
