@@ -1,0 +1,370 @@
+"""The restricted Boltzmann machine: p(v, h) ∝ exp(vᵀWh + bᵀv + cᵀh) over units in {0, 1}.
+
+W has shape (D, H), b (D,) belongs to the visible units, c (H,) to the hidden ones; logarithms are natural. The model and its exact sums
+are in `rbm_model`, whose names are repeated here; this module samples, trains, and estimates the partition function.
+
+    >>> import numpy as np
+    >>> X = np.eye(4)[np.random.default_rng(0).integers(4, size=200)]
+    >>> machine = fit(X, 3, np.random.default_rng(1), num_epochs=5).rbm
+    >>> machine.W.shape
+    (4, 3)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from lectures_lib.rbm_model import (
+    RBM,
+    Gradient,
+    all_states,
+    bernoulli,
+    exact_gradient,
+    free_energy,
+    hidden_mean,
+    log_partition,
+    log_prob,
+    sigmoid,
+    units,
+    validate,
+    visible_mean,
+)
+
+__all__ = [
+    "RBM",
+    "AnnealedEstimate",
+    "Epoch",
+    "Fit",
+    "Gradient",
+    "all_states",
+    "annealed_log_partition",
+    "cd_gradient",
+    "exact_gradient",
+    "fit",
+    "free_energy",
+    "gibbs_sample",
+    "hidden_mean",
+    "log_partition",
+    "log_prob",
+    "pseudo_log_likelihood",
+    "sigmoid",
+    "validate",
+    "visible_mean",
+]
+
+
+class AnnealedEstimate(NamedTuple):
+    """Estimate of log Z by annealed importance sampling.
+
+    Attributes
+    ----------
+    log_partition : float
+    standard_error : float
+        Of log_partition, from the spread of the chains' weights (delta method).
+    log_weights : ndarray, shape (num_chains,), float64
+    """
+
+    log_partition: float
+    standard_error: float
+    log_weights: np.ndarray
+
+
+class Epoch(NamedTuple):
+    """What `fit` tells its callback after each epoch: its number from 1, the machine so far, the reconstruction error."""
+
+    number: int
+    rbm: RBM
+    reconstruction_error: float
+
+
+class Fit(NamedTuple):
+    """Result of training.
+
+    Attributes
+    ----------
+    rbm : RBM
+    reconstruction_errors : ndarray, shape (num_epochs,), float64
+        Mean squared difference between data and their one-step reconstruction; a sign of life, not the objective.
+    """
+
+    rbm: RBM
+    reconstruction_errors: np.ndarray
+
+
+def cd_gradient(
+    rbm: RBM, data, num_steps: int, rng: np.random.Generator, chains=None
+) -> tuple[Gradient, np.ndarray]:
+    """Contrastive divergence: the model's expectations are replaced by those after a few steps of block Gibbs sampling.
+
+    Parameters
+    ----------
+    rbm : RBM
+    data : array_like, shape (n, D), units in [0, 1]
+    num_steps : int
+        Steps v -> h -> v, at least 1.
+    rng : numpy.random.Generator
+    chains : array_like, shape (m, D), optional
+        Where the sampling starts; by default at the data. Handing back the chains of the step before makes it persistent.
+
+    Returns
+    -------
+    (Gradient, ndarray of shape (m, D))
+        An ascent direction, and the chains after the steps.
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit, a unit leaves [0, 1], or num_steps is below 1.
+
+    References
+    ----------
+    Hinton (2002), Training products of experts by minimizing contrastive divergence; Tieleman (2008), for persistent chains.
+    """
+    rbm = validate(rbm)
+    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    if num_steps < 1:
+        raise ValueError(f"num_steps: expected at least 1, got {num_steps}")
+    positive = sigmoid(data @ rbm.W + rbm.c)
+    v = data if chains is None else units("chains", np.atleast_2d(chains), rbm.b.size, rbm.W.dtype)
+    means = positive if chains is None else sigmoid(v @ rbm.W + rbm.c)
+    for _ in range(num_steps):
+        h = bernoulli(means, rng)
+        v = bernoulli(sigmoid(h @ rbm.W.T + rbm.b), rng)
+        means = sigmoid(v @ rbm.W + rbm.c)
+    n, m = len(data), len(v)
+    gradient = Gradient(
+        data.T @ positive / n - v.T @ means / m,
+        data.mean(axis=0) - v.mean(axis=0),
+        positive.mean(axis=0) - means.mean(axis=0),
+    )
+    return gradient, v
+
+
+def gibbs_sample(
+    rbm: RBM, num_samples: int, num_steps: int, rng: np.random.Generator, initial=None
+) -> np.ndarray:
+    """Draw visible states by independent chains of block Gibbs sampling.
+
+    Parameters
+    ----------
+    rbm : RBM
+    num_samples : int
+        Chains, one sample each.
+    num_steps : int
+        Steps of each chain.
+    rng : numpy.random.Generator
+    initial : array_like, shape (num_samples, D), optional
+        Start; fair coins by default.
+
+    Returns
+    -------
+    ndarray, shape (num_samples, D)
+        0 or 1.
+    """
+    rbm = validate(rbm)
+    if num_samples < 1 or num_steps < 1:
+        raise ValueError(f"num_samples, num_steps: expected at least 1, got {num_samples} and {num_steps}")
+    shape = (num_samples, rbm.b.size)
+    if initial is None:
+        v = bernoulli(np.full(shape, 0.5, dtype=rbm.W.dtype), rng)
+    else:
+        v = units("initial", np.atleast_2d(initial), rbm.b.size, rbm.W.dtype)
+    for _ in range(num_steps):
+        h = bernoulli(sigmoid(v @ rbm.W + rbm.c), rng)
+        v = bernoulli(sigmoid(h @ rbm.W.T + rbm.b), rng)
+    return v
+
+
+def pseudo_log_likelihood(rbm: RBM, data) -> float:
+    """Mean over data of Σ_i log p(v_i | the other units), computed exactly for every unit.
+
+    References
+    ----------
+    Besag (1975), Statistical analysis of non-lattice data.
+    """
+    rbm = validate(rbm)
+    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    here = free_energy(rbm, data)
+    total = np.zeros(len(data))
+    for i in range(rbm.b.size):
+        flipped = data.copy()
+        flipped[:, i] = 1 - flipped[:, i]
+        total -= np.logaddexp(0, here - free_energy(rbm, flipped))
+    return float(total.mean())
+
+
+def fit(
+    X,
+    num_hidden: int,
+    rng: np.random.Generator,
+    *,
+    num_epochs: int = 10,
+    batch_size: int = 100,
+    learning_rate: float | Callable[[int], float] = 0.1,
+    momentum: float = 0.5,
+    weight_decay: float = 0.0,
+    num_steps: int = 1,
+    persistent: bool = False,
+    initial: RBM | None = None,
+    callback: Callable[[Epoch], None] | None = None,
+) -> Fit:
+    """Train by contrastive divergence on mini-batches.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, D), float32 or float64
+        Units in [0, 1].
+    num_hidden : int
+    rng : numpy.random.Generator
+        Orders the batches, draws the samples and the first weights.
+    num_epochs, batch_size : int
+    learning_rate : float or callable
+        A callable gets the epoch, from 0, and returns the rate.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+        Strength of the penalty on W alone, at least 0.
+    num_steps : int
+        Steps of block Gibbs sampling for each gradient (the k of CD-k).
+    persistent : bool
+        Keep the chains from batch to batch.
+    initial : RBM, optional
+        Start; by default weights of standard deviation 0.01, visible biases at the data's log-odds, hidden ones 0.
+    callback : callable, optional
+        Called with an Epoch after each epoch; may raise to stop.
+
+    Returns
+    -------
+    Fit
+        float32 if X is, else float64.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+
+    References
+    ----------
+    Hinton (2012), A practical guide to training restricted Boltzmann machines.
+    """
+    X = np.asarray(X)
+    dtype = np.float32 if X.dtype == np.float32 else np.float64
+    if X.ndim != 2 or X.size == 0:
+        raise ValueError(f"X: expected shape (n, D) with at least one entry, got {X.shape}")
+    X = units("X", X, X.shape[1], dtype)
+    if num_hidden < 1 or num_epochs < 1 or batch_size < 1:
+        raise ValueError(
+            f"num_hidden, num_epochs, batch_size: expected at least 1, got {num_hidden}, {num_epochs}, {batch_size}"
+        )
+    if not (0 <= momentum < 1 and weight_decay >= 0):
+        raise ValueError(
+            f"momentum, weight_decay: expected in [0, 1) and at least 0, got {momentum}, {weight_decay}"
+        )
+    machine = _initial_machine(X, num_hidden, rng, dtype) if initial is None else validate(initial)
+    if machine.W.shape != (X.shape[1], num_hidden):
+        raise ValueError(f"initial: expected W of shape {(X.shape[1], num_hidden)}, got {machine.W.shape}")
+    machine = RBM(*(array.astype(dtype, copy=True) for array in machine))
+    speed = Gradient(*(np.zeros_like(array) for array in machine))
+    chains = None
+    errors = np.empty(num_epochs)
+    for epoch in range(num_epochs):
+        rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
+        if not rate > 0:
+            raise ValueError(f"learning_rate: expected above 0, got {rate} in epoch {epoch}")
+        order = rng.permutation(len(X))
+        squares = 0.0
+        for start in range(0, len(X), batch_size):
+            batch = X[order[start : start + batch_size]]
+            if persistent and chains is None:
+                chains = bernoulli(np.full((batch_size, X.shape[1]), 0.5, dtype=dtype), rng)
+            gradient, after = cd_gradient(machine, batch, num_steps, rng, chains)
+            if persistent:
+                chains = after
+            squares += float(np.sum((batch - visible_mean(machine, hidden_mean(machine, batch))) ** 2))
+            for parameter, step, direction in zip(machine, speed, gradient, strict=True):
+                step *= dtype(momentum)
+                step += dtype(rate) * direction
+                if weight_decay and parameter.ndim == 2:
+                    step -= dtype(rate * weight_decay) * parameter
+                parameter += step
+        errors[epoch] = squares / X.size
+        if callback is not None:
+            callback(Epoch(epoch + 1, machine, float(errors[epoch])))
+    return Fit(validate(machine), errors)
+
+
+def _initial_machine(X: np.ndarray, num_hidden: int, rng: np.random.Generator, dtype) -> RBM:
+    """Small random weights, and visible biases that give the data's means, kept off 0 and 1 by one pseudo-count."""
+    means = (X.sum(axis=0, dtype=np.float64) + 0.5) / (len(X) + 1)
+    W = 0.01 * rng.standard_normal((X.shape[1], num_hidden))
+    return RBM(W.astype(dtype), np.log(means / (1 - means)).astype(dtype), np.zeros(num_hidden, dtype))
+
+
+def annealed_log_partition(
+    rbm: RBM, rng: np.random.Generator, *, num_chains: int = 100, num_temperatures: int = 1000, base_bias=None
+) -> AnnealedEstimate:
+    """Estimate log Z by annealed importance sampling.
+
+    Chains move from a machine without weights, whose Z is known, to the given one through intermediate distributions
+    p_β(v) ∝ exp((1 - β) b₀ᵀv) · exp(-F_β(v)), with the weights and hidden biases scaled by β.
+
+    Parameters
+    ----------
+    rbm : RBM
+    rng : numpy.random.Generator
+    num_chains : int
+        Independent chains, at least 2.
+    num_temperatures : int
+        Steps of the ladder of β, at least 1.
+    base_bias : array_like, shape (D,), optional
+        Visible biases b₀ of the machine without weights; by default those of `rbm`. The data's log-odds are a good choice.
+
+    Returns
+    -------
+    AnnealedEstimate
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+
+    References
+    ----------
+    Neal (2001), Annealed importance sampling; Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief
+    networks, §4.
+    """
+    rbm = validate(rbm)
+    if num_chains < 2 or num_temperatures < 1:
+        raise ValueError(
+            f"num_chains, num_temperatures: expected at least 2 and 1, got {num_chains} and {num_temperatures}"
+        )
+    dtype = rbm.W.dtype
+    base = rbm.b if base_bias is None else np.asarray(base_bias, dtype=dtype)
+    if base.shape != rbm.b.shape or not np.isfinite(base).all():
+        raise ValueError(f"base_bias: expected finite numbers of shape {rbm.b.shape}, got shape {base.shape}")
+    v = bernoulli(np.broadcast_to(sigmoid(base), (num_chains, base.size)).astype(dtype), rng)
+    log_weights = np.zeros(num_chains)
+    betas = np.linspace(0, 1, num_temperatures + 1)
+    for before, beta in itertools.pairwise(betas):
+        field = v @ rbm.W + rbm.c
+        shift = v @ (rbm.b - base)
+        log_weights += (beta - before) * shift + _softplus_sum(dtype.type(beta) * field)
+        log_weights -= _softplus_sum(dtype.type(before) * field)
+        if beta < 1:
+            h = bernoulli(sigmoid(dtype.type(beta) * field), rng)
+            v = bernoulli(
+                sigmoid(dtype.type(beta) * (h @ rbm.W.T + rbm.b) + dtype.type(1 - beta) * base), rng
+            )
+    log_base = float(np.logaddexp(0, base.astype(np.float64)).sum()) + rbm.c.size * np.log(2.0)
+    top = log_weights.max()
+    weights = np.exp(log_weights - top)
+    error = weights.std(ddof=1) / (np.sqrt(num_chains) * weights.mean())
+    return AnnealedEstimate(float(log_base + top + np.log(weights.mean())), float(error), log_weights)
+
+
+def _softplus_sum(x: np.ndarray) -> np.ndarray:
+    return (np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))).sum(axis=1, dtype=np.float64)

@@ -1,0 +1,239 @@
+"""The model of `lectures_lib.rbm`, which is where to import from: conditionals, free energy, exact sums.
+
+p(v, h) ∝ exp(vᵀWh + bᵀv + cᵀh) over units in {0, 1}.
+
+W has shape (D, H), b (D,) belongs to the visible units, c (H,) to the hidden ones; logarithms are natural. Given one layer the
+units of the other are independent, which makes both conditionals and block Gibbs sampling easy; the partition function is hard, and
+exact here for a smaller layer of up to MAX_EXACT_UNITS units.
+
+    >>> import numpy as np
+    >>> machine = RBM(np.zeros((3, 2)), np.zeros(3), np.zeros(2))
+    >>> bool(np.isclose(log_partition(machine), 5 * np.log(2)))
+    True
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+MAX_EXACT_UNITS = 25
+"""Exact sums run over the 2^25 states of the smaller layer: about a second a hundred units of the other."""
+
+SPLIT_UNITS = 6
+"""Units that are fixed per block of the exact sum, so that blocks can be shared out and rounding starts afresh in each."""
+
+
+class RBM(NamedTuple):
+    """Parameters of a restricted Boltzmann machine, float32 or float64.
+
+    Attributes
+    ----------
+    W : ndarray, shape (D, H)
+    b : ndarray, shape (D,)
+        Biases of the visible units.
+    c : ndarray, shape (H,)
+        Biases of the hidden units.
+
+    References
+    ----------
+    Smolensky (1986), Information processing in dynamical systems: foundations of harmony theory.
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+
+
+class Gradient(NamedTuple):
+    """Derivatives with respect to W, b and c, in their shapes."""
+
+    W: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+
+
+def validate(rbm: RBM) -> RBM:
+    """Return the machine with arrays of one floating dtype, or raise a ValueError that says what is malformed."""
+    W, b, c = (np.asarray(a) for a in rbm)
+    dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
+    if W.ndim != 2 or b.shape != W.shape[:1] or c.shape != W.shape[1:]:
+        raise ValueError(
+            f"rbm: expected W (D, H), b (D,), c (H,), got shapes {W.shape}, {b.shape}, {c.shape}"
+        )
+    if W.size == 0:
+        raise ValueError(f"rbm: expected at least one unit in each layer, got W of shape {W.shape}")
+    rbm = RBM(*(np.ascontiguousarray(a, dtype=dtype) for a in (W, b, c)))
+    for name, array in zip(RBM._fields, rbm, strict=True):
+        if not np.isfinite(array).all():
+            raise ValueError(f"rbm.{name}: expected finite numbers, got NaN or inf")
+    return rbm
+
+
+def hidden_mean(rbm: RBM, v) -> np.ndarray:
+    """p(h = 1 | v) = σ(c + Wᵀv).
+
+    Parameters
+    ----------
+    rbm : RBM
+    v : array_like, shape (n, D) or (D,)
+        Units in [0, 1]; means are allowed.
+
+    Returns
+    -------
+    ndarray, shape (n, H) or (H,)
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a unit leaves [0, 1].
+    """
+    rbm = validate(rbm)
+    return sigmoid(units("v", v, rbm.b.size, rbm.W.dtype) @ rbm.W + rbm.c)
+
+
+def visible_mean(rbm: RBM, h) -> np.ndarray:
+    """p(v = 1 | h) = σ(b + W h); h is array_like of shape (n, H) or (H,), the rest as for `hidden_mean`."""
+    rbm = validate(rbm)
+    return sigmoid(units("h", h, rbm.c.size, rbm.W.dtype) @ rbm.W.T + rbm.b)
+
+
+def free_energy(rbm: RBM, v) -> np.ndarray:
+    """F(v) = -bᵀv - Σ_j log(1 + exp(c_j + W_jᵀv)), so that p(v) = exp(-F(v)) / Z.
+
+    Parameters and errors as for `hidden_mean`; returns shape (n,) or a number.
+
+    References
+    ----------
+    Hinton (2012), A practical guide to training restricted Boltzmann machines, eq. 25.
+    """
+    rbm = validate(rbm)
+    v = units("v", v, rbm.b.size, rbm.W.dtype)
+    return -(v @ rbm.b) - np.logaddexp(0, v @ rbm.W + rbm.c).sum(axis=-1)
+
+
+def log_partition(rbm: RBM) -> float:
+    """Exact log Z: a sum over the states of the smaller layer in Gray-code order, the other layer summed in closed form.
+
+    Raises
+    ------
+    ValueError
+        If the machine is malformed or its smaller layer has more than MAX_EXACT_UNITS units.
+    """
+    rbm = validate(rbm)
+    if min(rbm.W.shape) > MAX_EXACT_UNITS:
+        raise ValueError(
+            f"rbm: expected a layer of at most {MAX_EXACT_UNITS} units, got {rbm.W.shape}: the sum would have "
+            f"2^{min(rbm.W.shape)} terms; use annealed_log_partition"
+        )
+    W, inner, outer = rbm.W, rbm.b, rbm.c  # the layer that is enumerated comes first
+    if W.shape[0] > W.shape[1]:
+        W, inner, outer = W.T, rbm.c, rbm.b
+    W, inner, outer = (np.ascontiguousarray(a, dtype=np.float64) for a in (W, inner, outer))
+    fixed = min(SPLIT_UNITS, len(inner) - 1)
+    tops, sums = np.empty(1 << fixed), np.empty(1 << fixed)
+    _enumerate_kernel(W, inner, outer, fixed, tops, sums)
+    top = tops.max()
+    return float(top + np.log(np.sum(sums * np.exp(tops - top))))
+
+
+@njit(cache=True, parallel=True)
+def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
+    """Per block of fixed units: the largest exponent seen, and the sum of exp(exponent - largest)."""
+    n, m = W.shape
+    free = n - fixed
+    for block in prange(1 << fixed):
+        field = outer.copy()
+        on = np.zeros(n, dtype=np.bool_)
+        bias = 0.0
+        for k in range(fixed):
+            if block >> k & 1:
+                bias += inner[free + k]
+                field += W[free + k]
+        top = -np.inf
+        total = 0.0
+        for step in range(1 << free):
+            if step > 0:
+                i = 0  # the unit that a Gray code flips: the lowest set bit of the step
+                while not step >> i & 1:
+                    i += 1
+                on[i] = not on[i]
+                sign = 1.0 if on[i] else -1.0
+                bias += sign * inner[i]
+                for j in range(m):
+                    field[j] += sign * W[i, j]
+            exponent = bias
+            for j in range(m):
+                exponent += max(field[j], 0.0) + np.log1p(np.exp(-abs(field[j])))
+            if exponent <= top:
+                total += np.exp(exponent - top)
+            else:
+                total = total * np.exp(top - exponent) + 1.0
+                top = exponent
+        tops[block] = top
+        sums[block] = total
+
+
+def log_prob(rbm: RBM, v) -> np.ndarray:
+    """Exact log p(v) = -F(v) - log Z; arguments as for `free_energy`, limits as for `log_partition`."""
+    return -free_energy(rbm, v) - log_partition(rbm)
+
+
+def all_states(num_units: int) -> np.ndarray:
+    """All states of a few units, shape (2^n, n), float64, the last unit changing fastest."""
+    return (np.arange(1 << num_units)[:, None] >> np.arange(num_units)[::-1] & 1).astype(np.float64)
+
+
+def exact_gradient(rbm: RBM, data) -> Gradient:
+    """Gradient of the mean log-likelihood of data, with the model's expectations summed exactly.
+
+    Parameters
+    ----------
+    rbm : RBM
+        Small: the sum runs over the 2^min(D, H) states of its smaller layer at once.
+    data : array_like, shape (n, D), units in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        As for `log_partition`, with at most 20 units.
+    """
+    rbm = validate(rbm)
+    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    if min(rbm.W.shape) > 20:
+        raise ValueError(
+            f"rbm: expected a layer of at most 20 units, got {rbm.W.shape}; use contrastive divergence"
+        )
+    transposed = rbm.W.shape[0] > rbm.W.shape[1]
+    machine = RBM(rbm.W.T, rbm.c, rbm.b) if transposed else rbm
+    states = all_states(machine.b.size)
+    negative_energy = -free_energy(machine, states)
+    p = np.exp(negative_energy - negative_energy.max())
+    p /= p.sum()
+    means = hidden_mean(machine, states)
+    W, first, second = states.T @ (p[:, None] * means), p @ states, p @ means
+    model = Gradient(W.T, second, first) if transposed else Gradient(W, first, second)
+    hidden = hidden_mean(rbm, data)
+    n = len(data)
+    return Gradient(data.T @ hidden / n - model.W, data.mean(axis=0) - model.b, hidden.mean(axis=0) - model.c)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """σ(x) = 1 / (1 + e^-x) without overflow, in the dtype of x."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def bernoulli(means: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw 0/1 units with given means, in their dtype."""
+    return (rng.random(means.shape, dtype=means.dtype) < means).astype(means.dtype)
+
+
+def units(name: str, value, size: int, dtype) -> np.ndarray:
+    array = np.asarray(value, dtype=dtype)
+    if array.ndim not in (1, 2) or array.shape[-1] != size:
+        raise ValueError(f"{name}: expected shape (n, {size}) or ({size},), got {array.shape}")
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ValueError(f"{name}: expected units in [0, 1], got others")
+    return array

@@ -1,0 +1,215 @@
+"""The RBM against sums over all joint states, finite differences, scikit-learn, and its own exact quantities."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+from sklearn.neural_network import BernoulliRBM
+
+from lectures_lib import rbm
+from lectures_lib.rbm import RBM
+from tests.lectures_lib.oracles import log_sum_exp, states_of
+
+
+def random_rbm(seed, D, H, scale=1.0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    return RBM(*(scale * rng.normal(size=shape).astype(dtype) for shape in ((D, H), D, H)))
+
+
+def joint_weights(machine):
+    """log p̃ of every joint state, as a table (visible states, hidden states)."""
+    v = states_of((2,) * machine.b.size).astype(float)
+    h = states_of((2,) * machine.c.size).astype(float)
+    return v, h, v @ machine.W @ h.T + (v @ machine.b)[:, None] + h @ machine.c
+
+
+sizes = st.tuples(st.integers(1, 6), st.integers(1, 5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), shape=sizes, scale=st.sampled_from([1e-8, 1.0, 30.0, 1e3]))
+def test_everything_exact_is_the_enumerated_joint(seed, shape, scale):
+    machine = random_rbm(seed, *shape, scale)
+    v, h, weights = joint_weights(machine)
+    log_z = log_sum_exp(weights.ravel())
+    assert rbm.log_partition(machine) == pytest.approx(log_z, rel=1e-11, abs=1e-11)
+    marginal = special.logsumexp(weights, axis=1)
+    np.testing.assert_allclose(-rbm.free_energy(machine, v), marginal, rtol=1e-10, atol=1e-10)
+    posterior = np.exp(weights - marginal[:, None])
+    np.testing.assert_allclose(rbm.hidden_mean(machine, v), posterior @ h, atol=1e-10)
+    # The posterior factorises: its joint table is the product of the means.
+    means = rbm.hidden_mean(machine, v)
+    product = np.prod(np.where(h[None] == 1, means[:, None], 1 - means[:, None]), axis=2)
+    np.testing.assert_allclose(product, posterior, atol=1e-10)
+    other = np.exp(weights - special.logsumexp(weights, axis=0))
+    np.testing.assert_allclose(rbm.visible_mean(machine, h), other.T @ v, atol=1e-10)
+    assert np.exp(rbm.log_prob(machine, v)).sum() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_the_interpreted_kernel_gives_the_same():
+    machine = random_rbm(3, 4, 3)
+    tops, sums = np.empty(2), np.empty(2)
+    args = (machine.W.T.copy(), machine.c, machine.b, 1, tops, sums)
+    from lectures_lib.rbm_model import _enumerate_kernel
+
+    _enumerate_kernel.py_func(*args)
+    assert log_sum_exp(tops + np.log(sums)) == pytest.approx(rbm.log_partition(machine), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 5)])
+def test_the_exact_gradient_is_the_finite_difference_of_the_log_likelihood(shape):
+    machine = random_rbm(1, *shape)
+    data = (np.random.default_rng(2).random((7, shape[0])) < 0.4).astype(float)
+    gradient = rbm.exact_gradient(machine, data)
+    for k, name in enumerate(RBM._fields):
+        array = machine[k]
+        for index in np.ndindex(array.shape):
+            step = np.zeros_like(array)
+            step[index] = 1e-5
+            up = rbm.log_prob(machine._replace(**{name: array + step}), data).mean()
+            down = rbm.log_prob(machine._replace(**{name: array - step}), data).mean()
+            assert gradient[k][index] == pytest.approx((up - down) / 2e-5, abs=1e-8)
+
+
+def test_free_energy_and_means_agree_with_scikit_learn():
+    X = (np.random.default_rng(0).random((50, 8)) < 0.5).astype(float)
+    peer = BernoulliRBM(n_components=5, n_iter=3, random_state=0).fit(X)
+    machine = RBM(peer.components_.T, peer.intercept_visible_, peer.intercept_hidden_)
+    np.testing.assert_allclose(rbm.free_energy(machine, X), peer._free_energy(X))
+    np.testing.assert_allclose(rbm.hidden_mean(machine, X), peer.transform(X))
+
+
+def test_block_gibbs_sampling_has_the_exact_distribution():
+    machine = random_rbm(4, 3, 2)
+    v = states_of((2, 2, 2))
+    p = np.exp(rbm.log_prob(machine, v))
+    samples = rbm.gibbs_sample(machine, 20_000, 60, np.random.default_rng(0)).astype(int)
+    frequency = np.bincount(samples @ [4, 2, 1], minlength=8) / len(samples)
+    assert 0.5 * np.abs(frequency - p).sum() < 0.015
+
+
+def test_contrastive_divergence_with_many_steps_is_the_exact_gradient():
+    machine = random_rbm(5, 4, 3, 0.5)
+    data = (np.random.default_rng(2).random((20_000, 4)) < 0.4).astype(float)
+    gradient, chains = rbm.cd_gradient(machine, data, 30, np.random.default_rng(0))
+    for ours, exact in zip(gradient, rbm.exact_gradient(machine, data), strict=True):
+        np.testing.assert_allclose(ours, exact, atol=0.015)
+    assert chains.shape == data.shape
+
+
+def test_pseudo_likelihood_is_the_product_of_enumerated_conditionals():
+    machine = random_rbm(6, 4, 3)
+    v = states_of((2,) * 4).astype(float)
+    log_p = rbm.log_prob(machine, v).reshape((2,) * 4)
+    state = np.array([1, 0, 0, 1])
+    expected = 0.0
+    for i in range(4):
+        index = [*state]
+        index[i] = slice(None)
+        expected += log_p[tuple(state)] - special.logsumexp(log_p[tuple(index)])
+    assert rbm.pseudo_log_likelihood(machine, state) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_annealed_importance_sampling_within_three_standard_errors(seed):
+    machine = random_rbm(seed, 12, 8, 0.7)
+    estimate = rbm.annealed_log_partition(machine, np.random.default_rng(seed), num_temperatures=400)
+    assert abs(estimate.log_partition - rbm.log_partition(machine)) < 3 * estimate.standard_error
+    assert 0 < estimate.standard_error < 0.2
+    assert estimate.log_weights.shape == (100,)
+
+
+def test_annealing_from_another_base_and_in_single_precision():
+    machine = random_rbm(2, 10, 6, 0.7, np.float32)
+    base = np.full(10, 0.3)
+    estimate = rbm.annealed_log_partition(
+        machine, np.random.default_rng(1), num_temperatures=500, base_bias=base
+    )
+    assert abs(estimate.log_partition - rbm.log_partition(machine)) < 3 * estimate.standard_error + 1e-3
+
+
+BARS = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]] * 25, dtype=float)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"num_steps": 3},
+        {"persistent": True, "learning_rate": 0.02, "num_epochs": 1500, "momentum": 0.0},
+        {"learning_rate": lambda t: 0.3 / (1 + t / 50)},
+    ],
+)
+def test_training_raises_the_exact_likelihood(dtype, options):
+    rng = np.random.default_rng(0)
+    settings_ = {"num_epochs": 150, "batch_size": 20, "learning_rate": 0.2} | options
+    result = rbm.fit(BARS.astype(dtype), 6, rng, **settings_)
+    assert {array.dtype for array in result.rbm} == {np.dtype(dtype)}
+    untrained = rbm.fit(BARS, 6, np.random.default_rng(0), num_epochs=1, learning_rate=1e-9).rbm
+    before, after = rbm.log_prob(untrained, BARS).mean(), rbm.log_prob(result.rbm, BARS).mean()
+    assert before == pytest.approx(4 * np.log(0.5), abs=0.01)
+    assert after > before + 0.4
+    assert after < -np.log(4)
+    assert len(result.reconstruction_errors) == settings_["num_epochs"]
+    assert result.reconstruction_errors[-1] < result.reconstruction_errors[0]
+
+
+def test_training_is_repeatable_and_tells_its_progress():
+    seen = []
+    first = rbm.fit(BARS, 3, np.random.default_rng(1), num_epochs=3, callback=seen.append)
+    again = rbm.fit(BARS, 3, np.random.default_rng(1), num_epochs=3)
+    np.testing.assert_array_equal(first.rbm.W, again.rbm.W)
+    assert [epoch.number for epoch in seen] == [1, 2, 3]
+    assert seen[-1].reconstruction_error == first.reconstruction_errors[-1]
+
+
+def test_weight_decay_shrinks_the_weights():
+    loose = rbm.fit(BARS, 3, np.random.default_rng(1), num_epochs=60, learning_rate=0.3)
+    tight = rbm.fit(BARS, 3, np.random.default_rng(1), num_epochs=60, learning_rate=0.3, weight_decay=0.1)
+    assert np.linalg.norm(tight.rbm.W) < 0.7 * np.linalg.norm(loose.rbm.W)
+
+
+def test_huge_parameters_never_give_nan():
+    machine = random_rbm(1, 4, 3, 1e6)
+    v = states_of((2,) * 4)
+    for value in (rbm.hidden_mean(machine, v), rbm.free_energy(machine, v), rbm.log_partition(machine)):
+        assert np.isfinite(value).all()
+
+
+M = random_rbm(0, 3, 2)
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: rbm.log_partition(RBM(np.zeros((3, 2)), np.zeros(2), np.zeros(3))),
+            r"expected W \(D, H\), b \(D,\)",
+        ),
+        (lambda: rbm.log_partition(RBM(np.zeros((0, 2)), np.zeros(0), np.zeros(2))), "at least one unit"),
+        (lambda: rbm.log_partition(M._replace(c=np.array([0, np.nan]))), r"rbm\.c: expected finite numbers"),
+        (lambda: rbm.log_partition(random_rbm(0, 26, 26)), r"2\^26 terms; use annealed_log_partition"),
+        (lambda: rbm.exact_gradient(random_rbm(0, 21, 21), np.zeros((1, 21))), "use contrastive divergence"),
+        (lambda: rbm.hidden_mean(M, [0, 1]), r"v: expected shape \(n, 3\) or \(3,\), got \(2,\)"),
+        (lambda: rbm.visible_mean(M, [0, 2]), r"h: expected units in \[0, 1\]"),
+        (lambda: rbm.hidden_mean(M, [0, 1, np.nan]), r"v: expected units in \[0, 1\]"),
+        (lambda: rbm.cd_gradient(M, np.zeros((1, 3)), 0, RNG), "num_steps: expected at least 1"),
+        (lambda: rbm.gibbs_sample(M, 0, 1, RNG), "num_samples, num_steps"),
+        (lambda: rbm.fit(np.zeros(3), 2, RNG), r"X: expected shape \(n, D\)"),
+        (lambda: rbm.fit(BARS, 0, RNG), "num_hidden, num_epochs, batch_size: expected at least 1"),
+        (lambda: rbm.fit(BARS, 2, RNG, momentum=1.0), "momentum, weight_decay"),
+        (lambda: rbm.fit(BARS, 2, RNG, learning_rate=0.0), "learning_rate: expected above 0"),
+        (lambda: rbm.fit(BARS, 2, RNG, initial=M), r"initial: expected W of shape \(4, 2\)"),
+        (lambda: rbm.annealed_log_partition(M, RNG, num_chains=1), "num_chains, num_temperatures"),
+        (
+            lambda: rbm.annealed_log_partition(M, RNG, base_bias=[0.0]),
+            r"base_bias: expected finite numbers of shape \(3,\)",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
