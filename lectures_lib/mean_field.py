@@ -526,7 +526,8 @@ def _graph_kernel(flat, q, max_sweeps, tol, trace):
     return max_sweeps, False
 
 
-@njit(inline="always")  # a call would count references to all of the graph's arrays, which costs more than the work
+# Inlined: a call would count references to all of the graph's arrays, which costs more than the work itself.
+@njit(inline="always")
 def _add_expectation(flat, q, f, place, field):
     """Add to field[x] the expectation of table f with the variable at `place` in state x, the others drawn from q."""
     first, length = flat.scope_start[f], flat.scope_start[f + 1] - flat.scope_start[f]
