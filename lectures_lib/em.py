@@ -1,0 +1,407 @@
+"""EM for a mixture of K Gaussians with unit covariance and equal weights: x ~ (1/K) Σ_k N(μ_k, I_d).
+
+EM is coordinate ascent on F(q, μ) = Σ_i H(q_i) + E_{q_i} log p(x_i, z_i), which equals the log-likelihood just where each q_i is the
+posterior. All constants are kept: log p(x_i, z_i = k) = -log K - (d/2) log 2π - ½‖x_i - μ_k‖². Hard EM (k-means) is the same ascent with
+each q_i a point mass. X has shape (n, d), means (K, d), responsibilities (n, K); float32 and float64 are computed in their own dtype,
+sums in float64.
+
+    >>> import numpy as np
+    >>> X = np.array([[-3.0], [-2.0], [2.0], [3.0]])
+    >>> result = fit(X, np.array([[-1.0], [1.0]]))
+    >>> bool(np.allclose(result.means, [[-2.5], [2.5]], atol=0.02))
+    True
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from lectures_lib._validation import real_array
+
+CHUNKS = 64
+"""The points are cut into this many chunks whatever the number of threads, and the chunks' sums are added in order, so the result
+doesn't depend on the threads."""
+
+TOLERANCE = 1e-9
+"""Relative change of the log-likelihood at convergence: above its rounding, which is about 1e-13 for a million points."""
+
+
+class Mixture(NamedTuple):
+    """Result of `fit`.
+
+    Attributes
+    ----------
+    means : ndarray, shape (K, d)
+    responsibilities : ndarray, shape (n, K)
+        Posterior under `means`.
+    log_likelihood_trace : ndarray, shape (num_iter + 1,), float64
+        The log-likelihood at the start and after each iteration; never falls beyond rounding.
+    num_iter : int
+    converged : bool
+    """
+
+    means: np.ndarray
+    responsibilities: np.ndarray
+    log_likelihood_trace: np.ndarray
+    num_iter: int
+    converged: bool
+
+
+class HardMixture(NamedTuple):
+    """Result of `hard_em`: means (K, d), labels (n,) of int64, and the trace of F with point masses."""
+
+    means: np.ndarray
+    labels: np.ndarray
+    objective_trace: np.ndarray
+    num_iter: int
+    converged: bool
+
+
+def e_step(X, means) -> np.ndarray:
+    """Posterior of each point's component, shape (n, K), rows summing to 1.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), float32 or float64
+    means : array_like, shape (K, d)
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a number isn't finite.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm, §4.3.
+    """
+    X, means = _data(X, means)
+    responsibilities = np.empty((len(X), len(means)), dtype=X.dtype)
+    _responsibilities_kernel(X, np.ascontiguousarray(means.T), responsibilities)
+    return responsibilities
+
+
+def m_step(X, responsibilities, previous=None) -> np.ndarray:
+    """Weighted mean of the points for each component, shape (K, d).
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    responsibilities : array_like, shape (n, K), non-negative
+    previous : array_like, shape (K, d), optional
+        Means that components without any weight keep; without it such a component is an error.
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit, a responsibility is negative, or an empty component has no previous mean.
+    """
+    X = _points(X)
+    R = real_array("responsibilities", responsibilities, 2, X.dtype)
+    if len(R) != len(X) or R.shape[1] == 0:
+        raise ValueError(f"responsibilities: expected shape ({len(X)}, K), got {R.shape}")
+    if R.min() < 0:
+        raise ValueError(f"responsibilities: expected at least 0, got {R.min()}")
+    weights = R.sum(axis=0, dtype=np.float64)
+    if previous is None and (weights == 0).any():
+        raise ValueError(
+            f"responsibilities: expected weight on every component, got none on {np.flatnonzero(weights == 0)}"
+        )
+    sums = R.T @ X
+    kept = np.zeros_like(sums) if previous is None else _data(X, previous)[1]
+    return _means_of(sums.astype(np.float64), weights, kept)
+
+
+def log_likelihood(X, means) -> float:
+    """Σ_i log p(x_i), constants included; arguments and errors as for `e_step`."""
+    X, means = _data(X, means)
+    return _pass(X, means)[2]
+
+
+def objective(X, means, responsibilities) -> float:
+    """F(q, μ) = Σ_i H(q_i) + E_{q_i} log p(x_i, z_i), with q_i the i-th row of `responsibilities`.
+
+    Parameters
+    ----------
+    X, means : array_like, shapes (n, d) and (K, d)
+    responsibilities : array_like, shape (n, K)
+        Rows are distributions.
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a row is no distribution.
+
+    References
+    ----------
+    Neal & Hinton (1998), A view of the EM algorithm that justifies incremental, sparse, and other variants, eq. 3.
+    """
+    X, means = _data(X, means)
+    q = real_array("responsibilities", responsibilities, 2)
+    if q.shape != (len(X), len(means)):
+        raise ValueError(f"responsibilities: expected shape {(len(X), len(means))}, got {q.shape}")
+    if q.min() < 0 or np.abs(q.sum(axis=1) - 1).max() > 1e-5:
+        raise ValueError("responsibilities: expected rows that are distributions, got others")
+    squares = ((X[:, None, :] - means[None]) ** 2).sum(axis=2, dtype=np.float64)
+    entropy = -np.sum(q * np.log(q, where=q > 0, out=np.zeros_like(q)))
+    return float(entropy - 0.5 * np.sum(q * squares) + _constant(X, means))
+
+
+def fit(X, means, *, max_iter: int = 1000, tol: float = TOLERANCE) -> Mixture:
+    """EM from given means.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), float32 or float64
+    means : array_like, shape (K, d)
+        Start. Identical means stay identical: a saddle.
+    max_iter : int
+    tol : float
+        Relative change of the log-likelihood in an iteration at convergence.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977); Bishop (2006), Pattern recognition and machine learning, §9.2.2.
+    """
+    X, means = _data(X, means)
+    _check_stopping(max_iter, tol)
+    trace = np.empty(max_iter + 1)
+    converged = False
+    iteration = 0
+    sums, weights, trace[0] = _pass(X, means)
+    while iteration < max_iter and not converged:
+        means = _means_of(sums, weights, means)
+        sums, weights, trace[iteration + 1] = _pass(X, means)
+        iteration += 1
+        converged = abs(trace[iteration] - trace[iteration - 1]) <= tol * max(1.0, abs(trace[iteration]))
+    return Mixture(means, e_step(X, means), trace[: iteration + 1].copy(), iteration, converged)
+
+
+def hard_em(X, means, *, max_iter: int = 1000) -> HardMixture:
+    """EM with each q_i a point mass on the nearest mean: k-means, as ascent on F. Ties go to the first component.
+
+    A component without points keeps its mean.
+
+    Parameters
+    ----------
+    X, means : array_like, shapes (n, d) and (K, d)
+    max_iter : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+
+    References
+    ----------
+    Lloyd (1982), Least squares quantization in PCM; Neal & Hinton (1998), §3 on restricted q.
+    """
+    X, means = _data(X, means)
+    _check_stopping(max_iter, 0.0)
+    labels, squares = _nearest(X, means)
+    trace = [_constant(X, means) - 0.5 * squares]
+    converged = False
+    while len(trace) <= max_iter and not converged:
+        weights = np.bincount(labels, minlength=len(means)).astype(np.float64)
+        sums = np.zeros(means.shape)
+        np.add.at(sums, labels, X)
+        means = _means_of(sums, weights, means)
+        new, squares = _nearest(X, means)
+        converged = bool((new == labels).all())
+        labels = new
+        trace.append(_constant(X, means) - 0.5 * squares)
+    return HardMixture(means, labels, np.array(trace), len(trace) - 1, converged)
+
+
+def initial_means(
+    X, num_components: int, rng: np.random.Generator, *, method: str = "k-means++"
+) -> np.ndarray:
+    """Choose starting means among the points, shape (K, d).
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d)
+    num_components : int
+        At most n.
+    rng : numpy.random.Generator
+    method : str
+        "k-means++" draws each next point with probability proportional to its squared distance from those chosen; "data points" draws
+        them uniformly without repetition.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+
+    References
+    ----------
+    Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
+    """
+    X = _points(X)
+    if not 1 <= num_components <= len(X):
+        raise ValueError(
+            f"num_components: expected 1 to {len(X)}, the number of points, got {num_components}"
+        )
+    if method == "data points":
+        return X[rng.choice(len(X), num_components, replace=False)]
+    if method != "k-means++":
+        raise ValueError(f"method: expected 'k-means++' or 'data points', got {method!r}")
+    chosen = [int(rng.integers(len(X)))]
+    squares = np.full(len(X), np.inf)
+    while len(chosen) < num_components:
+        squares = np.minimum(squares, ((X - X[chosen[-1]]) ** 2).sum(axis=1, dtype=np.float64))
+        total = squares.sum()
+        # Where all points coincide with chosen ones, any further point is as good.
+        chosen.append(int(rng.choice(len(X), p=squares / total if total > 0 else None)))
+    return X[chosen]
+
+
+def fit_restarts(
+    X,
+    num_components: int,
+    rng: np.random.Generator,
+    *,
+    num_restarts: int = 10,
+    method: str = "k-means++",
+    **options,
+) -> Mixture:
+    """Run `fit` from several starts and keep the one with the largest log-likelihood; options go to `fit`."""
+    if num_restarts < 1:
+        raise ValueError(f"num_restarts: expected at least 1, got {num_restarts}")
+    results = [
+        fit(X, initial_means(X, num_components, rng, method=method), **options) for _ in range(num_restarts)
+    ]
+    return max(results, key=lambda result: result.log_likelihood_trace[-1])
+
+
+def _pass(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """One reading of the data: weighted sums (K, d) and weights (K,) of the E-step, and the log-likelihood."""
+    num_chunks = min(CHUNKS, len(X))
+    sums = np.zeros((num_chunks, *means.shape))
+    weights = np.zeros((num_chunks, len(means)))
+    logs = np.zeros(num_chunks)
+    _pass_kernel(X, np.ascontiguousarray(means.T), sums, weights, logs)
+    return sums.sum(axis=0), weights.sum(axis=0), float(logs.sum() + _constant(X, means))
+
+
+@njit(cache=True, parallel=True)
+def _pass_kernel(X, means, sums, weights, logs):
+    """Means come as (d, K): the inner loops then run over components, side by side in memory."""
+    n, d = X.shape
+    K = means.shape[1]
+    num_chunks = logs.shape[0]
+    for chunk in prange(num_chunks):
+        score = np.empty(K, dtype=X.dtype)
+        local_sums = np.zeros((K, d))
+        local_weights = np.zeros(K)
+        total = 0.0
+        for i in range(chunk * n // num_chunks, (chunk + 1) * n // num_chunks):
+            top, normaliser = _score(X, means, i, score)
+            total += top + np.log(normaliser)
+            for k in range(K):
+                r = score[k] / normaliser
+                local_weights[k] += r
+                for j in range(d):
+                    local_sums[k, j] += r * X[i, j]
+        sums[chunk] = local_sums
+        weights[chunk] = local_weights
+        logs[chunk] = total
+
+
+@njit(inline="always")
+def _score(X, means, i, score):
+    """Fill score[k] with exp(-½‖x_i - μ_k‖² - top); return top and the sum of the scores."""
+    d, K = means.shape
+    score[:] = 0
+    for j in range(d):
+        x = X[i, j]
+        for k in range(K):
+            difference = x - means[j, k]
+            score[k] += difference * difference
+    nearest = score[0]
+    for k in range(1, K):
+        nearest = min(nearest, score[k])
+    half = X.dtype.type(0.5)
+    normaliser = X.dtype.type(0)
+    for k in range(K):
+        score[k] = np.exp(half * (nearest - score[k]))
+        normaliser += score[k]
+    return -half * nearest, normaliser
+
+
+@njit(cache=True, parallel=True)
+def _responsibilities_kernel(X, means, responsibilities):
+    K = means.shape[1]
+    n = X.shape[0]
+    num_chunks = min(CHUNKS, n)
+    for chunk in prange(num_chunks):
+        score = np.empty(K, dtype=X.dtype)
+        for i in range(chunk * n // num_chunks, (chunk + 1) * n // num_chunks):
+            _, normaliser = _score(X, means, i, score)
+            for k in range(K):
+                responsibilities[i, k] = score[k] / normaliser
+
+
+def _nearest(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, float]:
+    """Label of the nearest mean of each point, the first of equals, and the sum of squared distances."""
+    labels = np.empty(len(X), dtype=np.int64)
+    squares = np.empty(len(X))
+    _nearest_kernel(X, means, labels, squares)
+    return labels, float(squares.sum())
+
+
+@njit(cache=True, parallel=True)
+def _nearest_kernel(X, means, labels, squares):
+    for i in prange(X.shape[0]):
+        best = np.inf
+        for k in range(means.shape[0]):
+            total = 0.0
+            for j in range(X.shape[1]):
+                difference = X[i, j] - means[k, j]
+                total += difference * difference
+            if total < best:
+                best = total
+                labels[i] = k
+        squares[i] = best
+
+
+def _means_of(sums: np.ndarray, weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Divide sums by weights; components without weight keep their mean."""
+    empty = weights == 0
+    means = sums / np.where(empty, 1.0, weights)[:, None]
+    return np.where(empty[:, None], kept, means).astype(kept.dtype)
+
+
+def _constant(X: np.ndarray, means: np.ndarray) -> float:
+    """What does not depend on the means: -n (log K + (d/2) log 2π)."""
+    return -len(X) * (np.log(len(means)) + 0.5 * X.shape[1] * np.log(2 * np.pi))
+
+
+def _points(X) -> np.ndarray:
+    X = np.asarray(X)
+    X = real_array("X", X, 2, np.float32 if X.dtype == np.float32 else np.float64)
+    if X.size == 0:
+        raise ValueError(f"X: expected shape (n, d) with at least one point and one dimension, got {X.shape}")
+    return X
+
+
+def _data(X, means) -> tuple[np.ndarray, np.ndarray]:
+    X = _points(X)
+    means = real_array("means", means, 2, X.dtype)
+    if means.shape[1] != X.shape[1] or len(means) == 0:
+        raise ValueError(f"means: expected shape (K, {X.shape[1]}) to match X, got {means.shape}")
+    return X, means
+
+
+def _check_stopping(max_iter: int, tol: float) -> None:
+    if max_iter < 1:
+        raise ValueError(f"max_iter: expected at least 1, got {max_iter}")
+    if not tol >= 0:
+        raise ValueError(f"tol: expected a number of at least 0, got {tol}")

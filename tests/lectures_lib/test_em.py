@@ -1,0 +1,205 @@
+"""EM against SciPy and scikit-learn, the bound F against its definition, monotone traces, degenerate sizes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+from sklearn.cluster import KMeans
+
+from lectures_lib import em
+
+
+def log_joint(X, means):
+    """log p(x_i, z_i = k), by SciPy's density."""
+    return np.stack(
+        [stats.multivariate_normal.logpdf(X, mean, np.eye(X.shape[1])).reshape(len(X)) for mean in means],
+        axis=1,
+    ) - np.log(len(means))
+
+
+def problem(seed, n, d, K, scale=2.0):
+    rng = np.random.default_rng(seed)
+    return scale * rng.normal(size=(n, d)), scale * rng.normal(size=(K, d))
+
+
+cases = {
+    "seed": st.integers(0, 1000),
+    "n": st.integers(1, 30),
+    "d": st.integers(1, 5),
+    "K": st.integers(1, 5),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(**cases, scale=st.sampled_from([1e-6, 2.0, 1e3]))
+def test_steps_likelihood_and_bound(seed, n, d, K, scale):
+    X, means = problem(seed, n, d, K, scale)
+    joint = log_joint(X, means)
+    R = em.e_step(X, means)
+    np.testing.assert_allclose(R, special.softmax(joint, axis=1), atol=1e-9)
+    likelihood = special.logsumexp(joint, axis=1).sum()
+    assert em.log_likelihood(X, means) == pytest.approx(likelihood, rel=1e-10)
+    assert em.objective(X, means, R) == pytest.approx(likelihood, rel=1e-9)
+    q = np.random.default_rng(seed).dirichlet(np.ones(K), size=n)
+    F = em.objective(X, means, q)
+    assert pytest.approx(np.sum(special.entr(q)) + np.sum(q * joint), rel=1e-9, abs=1e-9) == F
+    assert likelihood + 1e-9 * abs(likelihood) >= F
+    weights = R.sum(axis=0)
+    full = weights > 1e-200
+    np.testing.assert_allclose(
+        em.m_step(X, R, means)[full], (R.T @ X / np.where(full, weights, 1)[:, None])[full], rtol=1e-9
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(**cases)
+def test_fit_is_monotone_and_ends_at_a_fixed_point(seed, n, d, K):
+    X, means = problem(seed, n, d, K)
+    result = em.fit(X, means, max_iter=20_000, tol=1e-13)
+    trace = result.log_likelihood_trace
+    assert np.diff(trace).min(initial=0) >= -1e-9 * max(1, abs(trace[-1]))
+    assert len(trace) == result.num_iter + 1
+    assert trace[0] == pytest.approx(em.log_likelihood(X, means), rel=1e-12)
+    assert trace[-1] == pytest.approx(em.log_likelihood(X, result.means), rel=1e-12)
+    np.testing.assert_allclose(result.responsibilities, em.e_step(X, result.means), atol=1e-12)
+
+
+def test_the_gradient_vanishes_at_the_end():
+    X, means = problem(0, 60, 2, 3)
+    result = em.fit(X, means, max_iter=100_000, tol=1e-15)
+    gradient = result.responsibilities.T @ X - result.responsibilities.sum(axis=0)[:, None] * result.means
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+
+
+def test_one_component_is_the_mean():
+    X, _ = problem(1, 40, 3, 1)
+    result = em.fit(X, X[:1])
+    np.testing.assert_allclose(result.means[0], X.mean(axis=0))
+    assert result.converged
+
+
+def test_order_of_components_and_points_does_not_matter():
+    X, means = problem(2, 50, 2, 3)
+    result, other = em.fit(X, means), em.fit(X[::-1], means[[2, 0, 1]])
+    np.testing.assert_allclose(other.means, result.means[[2, 0, 1]], atol=1e-6)
+
+
+def test_identical_means_stay_together():
+    X, _ = problem(3, 30, 2, 2)
+    result = em.fit(X, np.zeros((2, 2)))
+    np.testing.assert_array_equal(result.means[0], result.means[1])
+    assert (
+        result.log_likelihood_trace[-1]
+        < em.fit_restarts(X, 2, np.random.default_rng(0)).log_likelihood_trace[-1]
+    )
+
+
+def test_a_literal_exponent_without_one_half_lowers_the_likelihood():
+    """Erratum 15: EM for covariance I/2, from the optimum."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(200, 1)), 2 + rng.normal(size=(200, 1))])
+    best = em.fit(X, np.array([[0.0], [2.0]]), max_iter=10_000, tol=1e-14)
+    squares = (X - best.means.T) ** 2
+    literal = special.softmax(-squares, axis=1)
+    after = em.m_step(X, literal)
+    assert em.log_likelihood(X, after) < best.log_likelihood_trace[-1] - 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hard_em_is_k_means(seed):
+    X, means = problem(seed, 80, 2, 4)
+    result = em.hard_em(X, means)
+    peer = KMeans(4, init=means, n_init=1, algorithm="lloyd", tol=0.0, max_iter=1000).fit(X)
+    np.testing.assert_allclose(result.means, peer.cluster_centers_, atol=1e-9)
+    np.testing.assert_array_equal(result.labels, peer.labels_)
+    assert np.diff(result.objective_trace).min() >= -1e-9
+    q = np.eye(4)[result.labels]
+    assert result.objective_trace[-1] == pytest.approx(em.objective(X, result.means, q), rel=1e-10)
+    assert result.objective_trace[-1] <= em.log_likelihood(X, result.means)
+    assert result.converged
+
+
+def test_hard_em_with_ties_and_empty_components():
+    result = em.hard_em([[0.0], [1.0]], [[0.5], [0.5], [99.0]])
+    np.testing.assert_array_equal(result.labels, [0, 0])
+    np.testing.assert_array_equal(result.means, [[0.5], [0.5], [99.0]])
+
+
+def test_soft_em_leaves_a_far_component_where_it_is():
+    result = em.fit([[0.0], [1.0]], [[0.5], [1e6]], max_iter=5)
+    assert np.isfinite(result.means).all()
+    assert result.means[1, 0] == 1e6
+
+
+def test_a_component_without_weight_needs_a_previous_mean():
+    R = np.array([[1.0, 0.0], [1.0, 0.0]])
+    np.testing.assert_array_equal(em.m_step([[1.0], [3.0]], R, [[0.0], [7.0]]), [[2.0], [7.0]])
+    with pytest.raises(ValueError, match=r"expected weight on every component, got none on \[1\]"):
+        em.m_step([[1.0], [3.0]], R)
+
+
+@pytest.mark.parametrize("method", ["k-means++", "data points"])
+def test_initial_means_are_points(method):
+    X, _ = problem(5, 30, 2, 1)
+    means = em.initial_means(X, 30, np.random.default_rng(0), method=method)
+    if method == "data points":
+        assert len({tuple(m) for m in means}) == 30
+    assert {tuple(m) for m in means} <= {tuple(x) for x in X}
+    assert len(em.initial_means(np.zeros((5, 2)), 3, np.random.default_rng(0), method=method)) == 3
+
+
+def test_careful_seeding_finds_far_clusters():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(500, 2)), 100 + rng.normal(size=(3, 2))])
+    assert all(em.initial_means(X, 2, np.random.default_rng(k)).max() > 50 for k in range(20))
+
+
+def test_single_precision():
+    X, means = problem(6, 200, 3, 4)
+    single = em.fit(X.astype(np.float32), means, max_iter=10, tol=0)
+    double = em.fit(X, means, max_iter=10, tol=0)
+    assert single.means.dtype == single.responsibilities.dtype == np.float32
+    np.testing.assert_allclose(single.means, double.means, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(single.log_likelihood_trace, double.log_likelihood_trace, rtol=1e-5)
+
+
+def test_interpreted_kernels_give_the_same():
+    X, means = problem(7, 10, 2, 3)
+    sums, weights, logs = np.zeros((2, 3, 2)), np.zeros((2, 3)), np.zeros(2)
+    em._pass_kernel.py_func(X, means.T.copy(), sums, weights, logs)
+    np.testing.assert_allclose(sums.sum(axis=0), em._pass(X, means)[0], rtol=1e-12)
+    R = np.empty((10, 3))
+    em._responsibilities_kernel.py_func(X, means.T.copy(), R)
+    np.testing.assert_allclose(R, em.e_step(X, means), atol=1e-14)
+    labels, squares = np.empty(10, dtype=np.int64), np.empty(10)
+    em._nearest_kernel.py_func(X, means, labels, squares)
+    np.testing.assert_array_equal(labels, em._nearest(X, means)[0])
+
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: em.fit(np.zeros(3), np.zeros((1, 1))), r"X: expected 2 dimension"),
+        (lambda: em.fit(np.zeros((0, 2)), np.zeros((1, 2))), "at least one point"),
+        (
+            lambda: em.fit(np.zeros((3, 2)), np.zeros((1, 3))),
+            r"means: expected shape \(K, 2\) to match X, got \(1, 3\)",
+        ),
+        (lambda: em.fit(np.zeros((3, 2)), np.zeros((0, 2))), "means: expected shape"),
+        (lambda: em.fit([[np.nan]], [[0.0]]), "X: expected finite numbers"),
+        (lambda: em.fit([[0.0]], [[0.0]], max_iter=0), "max_iter: expected at least 1"),
+        (lambda: em.objective([[0.0]], [[0.0]], [[0.5]]), "rows that are distributions"),
+        (lambda: em.objective([[0.0]], [[0.0]], [[0.5, 0.5]]), r"responsibilities: expected shape \(1, 1\)"),
+        (lambda: em.m_step([[0.0]], [[-1.0]]), "expected at least 0, got -1.0"),
+        (lambda: em.initial_means([[0.0]], 2, RNG), "num_components: expected 1 to 1"),
+        (lambda: em.initial_means([[0.0]], 1, RNG, method="guess"), "method: expected 'k-means"),
+        (lambda: em.fit_restarts([[0.0]], 1, RNG, num_restarts=0), "num_restarts: expected at least 1"),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
