@@ -19,11 +19,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lectures_lib._fast_math import FASTMATH, exp
 from lectures_lib._validation import real_array
 
 CHUNKS = 64
 """The points are cut into this many chunks whatever the number of threads, and the chunks' sums are added in order, so the result
 doesn't depend on the threads."""
+
+BLOCK = 64
+"""Points that are worked on together, laid out so that they lie side by side."""
 
 TOLERANCE = 1e-9
 """Relative change of the log-likelihood at convergence: above its rounding, which is about 1e-13 for a million points."""
@@ -79,7 +83,7 @@ def e_step(X, means) -> np.ndarray:
     """
     X, means = _data(X, means)
     responsibilities = np.empty((len(X), len(means)), dtype=X.dtype)
-    _responsibilities_kernel(X, np.ascontiguousarray(means.T), responsibilities)
+    _responsibilities_kernel(X, means, responsibilities)
     return responsibilities
 
 
@@ -287,66 +291,98 @@ def _pass(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, flo
     sums = np.zeros((num_chunks, *means.shape))
     weights = np.zeros((num_chunks, len(means)))
     logs = np.zeros(num_chunks)
-    _pass_kernel(X, np.ascontiguousarray(means.T), sums, weights, logs)
+    _pass_kernel(X, means, sums, weights, logs)
     return sums.sum(axis=0), weights.sum(axis=0), float(logs.sum() + _constant(X, means))
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _pass_kernel(X, means, sums, weights, logs):
-    """Means come as (d, K): the inner loops then run over components, side by side in memory."""
     n, d = X.shape
-    K = means.shape[1]
+    K = means.shape[0]
     num_chunks = logs.shape[0]
     for chunk in prange(num_chunks):
-        score = np.empty(K, dtype=X.dtype)
-        local_sums = np.zeros((K, d))
-        local_weights = np.zeros(K)
-        total = 0.0
-        for i in range(chunk * n // num_chunks, (chunk + 1) * n // num_chunks):
-            top, normaliser = _score(X, means, i, score)
-            total += top + np.log(normaliser)
+        x = np.empty((d, BLOCK), dtype=X.dtype)
+        score = np.empty((K, BLOCK), dtype=X.dtype)
+        nearest = np.empty(BLOCK, dtype=X.dtype)
+        normaliser = np.empty(BLOCK, dtype=X.dtype)
+        stop = (chunk + 1) * n // num_chunks
+        for first in range(chunk * n // num_chunks, stop, BLOCK):
+            count = min(BLOCK, stop - first)
+            _block_posterior(X, first, count, means, x, score, nearest, normaliser)
+            logs[chunk] += _sum_of_logs(normaliser[:count], K) - 0.5 * nearest[:count].sum()
             for k in range(K):
-                r = score[k] / normaliser
-                local_weights[k] += r
+                weights[chunk, k] += score[k, :count].sum()
                 for j in range(d):
-                    local_sums[k, j] += r * X[i, j]
-        sums[chunk] = local_sums
-        weights[chunk] = local_weights
-        logs[chunk] = total
+                    total = X.dtype.type(0)
+                    for b in range(count):
+                        total += score[k, b] * x[j, b]
+                    sums[chunk, k, j] += total
 
 
-@njit(inline="always")
-def _score(X, means, i, score):
-    """Fill score[k] with exp(-½‖x_i - μ_k‖² - top); return top and the sum of the scores."""
-    d, K = means.shape
-    score[:] = 0
-    for j in range(d):
-        x = X[i, j]
-        for k in range(K):
-            difference = x - means[j, k]
-            score[k] += difference * difference
-    nearest = score[0]
-    for k in range(1, K):
-        nearest = min(nearest, score[k])
+@njit(fastmath=FASTMATH, error_model="numpy")
+def _block_posterior(X, first, count, means, x, score, nearest, normaliser):
+    """Fill score[k, b] with the responsibilities of `count` points from `first` on, x with their transpose, nearest with the
+    least squared distance, and normaliser with Σ_k exp(½(nearest - ‖x - μ_k‖²)), which lies in [1, K].
+
+    Loops run over points: they are many, so that every loop is vectorised, whatever d and K.
+    """
+    d, K = x.shape[0], means.shape[0]
     half = X.dtype.type(0.5)
-    normaliser = X.dtype.type(0)
+    for b in range(count):
+        for j in range(d):
+            x[j, b] = X[first + b, j]
     for k in range(K):
-        score[k] = np.exp(half * (nearest - score[k]))
-        normaliser += score[k]
-    return -half * nearest, normaliser
+        row = score[k]
+        row[:count] = 0
+        for j in range(d):
+            mean = means[k, j]
+            for b in range(count):
+                difference = x[j, b] - mean
+                row[b] += difference * difference
+    nearest[:count] = score[0, :count]
+    for k in range(1, K):
+        for b in range(count):
+            nearest[b] = min(nearest[b], score[k, b])
+    normaliser[:count] = 0
+    for k in range(K):
+        for b in range(count):
+            score[k, b] = exp(half * (nearest[b] - score[k, b]))
+            normaliser[b] += score[k, b]
+    for k in range(K):
+        for b in range(count):
+            score[k, b] /= normaliser[b]
 
 
-@njit(cache=True, parallel=True)
+@njit(fastmath=FASTMATH, error_model="numpy")
+def _sum_of_logs(numbers, largest):
+    """Σ log of numbers in [1, largest]: the logarithm of products that can't overflow, so that few logarithms are taken."""
+    group = max(1, int(600 / np.log(largest + 1.0)))
+    total = 0.0
+    for first in range(0, numbers.size, group):
+        product = 1.0
+        for number in numbers[first : first + group]:
+            product *= number
+        total += np.log(product)
+    return total
+
+
+@njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _responsibilities_kernel(X, means, responsibilities):
-    K = means.shape[1]
-    n = X.shape[0]
+    n, d = X.shape
+    K = means.shape[0]
     num_chunks = min(CHUNKS, n)
     for chunk in prange(num_chunks):
-        score = np.empty(K, dtype=X.dtype)
-        for i in range(chunk * n // num_chunks, (chunk + 1) * n // num_chunks):
-            _, normaliser = _score(X, means, i, score)
-            for k in range(K):
-                responsibilities[i, k] = score[k] / normaliser
+        x = np.empty((d, BLOCK), dtype=X.dtype)
+        score = np.empty((K, BLOCK), dtype=X.dtype)
+        nearest = np.empty(BLOCK, dtype=X.dtype)
+        normaliser = np.empty(BLOCK, dtype=X.dtype)
+        stop = (chunk + 1) * n // num_chunks
+        for first in range(chunk * n // num_chunks, stop, BLOCK):
+            count = min(BLOCK, stop - first)
+            _block_posterior(X, first, count, means, x, score, nearest, normaliser)
+            for b in range(count):
+                for k in range(K):
+                    responsibilities[first + b, k] = score[k, b]
 
 
 def _nearest(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, float]:

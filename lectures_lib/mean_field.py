@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lectures_lib._fast_math import FASTMATH, exp, tanh
 from lectures_lib._validation import ising_parameters, real_array
 from lectures_lib.graphical_models import FactorGraph, validate_factor_graph
 
@@ -26,6 +27,9 @@ CRITICAL_COUPLING = 0.25
 TOLERANCE = 1e-10
 """Largest change of a mean or marginal in a sweep at convergence; the bound, flat at its maximum, is then exact to
 rounding. Near a critical point the rate of change is slow, and the mean itself is known less well than this."""
+
+CHUNKS = 16
+"""Rows of a lattice are shared out in this many chunks."""
 
 SYMMETRY_BREAKING = 1e-4
 """Start of the spins without a field: where nothing tells a direction m = 0 is stationary, but often a saddle."""
@@ -340,44 +344,54 @@ def sweep_lattice(mean: np.ndarray, fields: np.ndarray, coupling: float, periodi
     mean, fields : ndarray, shape (R, C), float32 or float64, C-contiguous
         `mean` is changed. Not validated: this is the inner step of the functions above.
     """
-    changes = np.zeros(mean.shape[0], dtype=mean.dtype)
+    changes = np.zeros(min(CHUNKS, mean.shape[0]), dtype=mean.dtype)
     _sweep_kernel(mean, fields, mean.dtype.type(coupling), periodic, changes)
     return float(changes.max())
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _sweep_kernel(mean, fields, coupling, periodic, changes):
-    rows, columns = mean.shape
+    rows = mean.shape[0]
+    num_chunks = changes.shape[0]
     for colour in range(2):
-        for r in prange(rows):
-            first = (colour + r) & 1
-            count = (columns - first + 1) // 2
-            buffer = np.empty(count, dtype=mean.dtype)
-            above, below = r - 1, r + 1
-            if periodic:
-                above, below = (r - 1) % rows, (r + 1) % rows
-            for k in range(count):
-                c = first + 2 * k
-                total = mean.dtype.type(0)
-                if above >= 0:
-                    total += mean[above, c]
-                if below < rows:
-                    total += mean[below, c]
-                if c > 0:
-                    total += mean[r, c - 1]
-                elif periodic:
-                    total += mean[r, columns - 1]
-                if c + 1 < columns:
-                    total += mean[r, c + 1]
-                elif periodic:
-                    total += mean[r, 0]
-                buffer[k] = fields[r, c] + coupling * total
-            for k in range(count):
-                buffer[k] = np.tanh(buffer[k])
-            for k in range(count):
-                c = first + 2 * k
-                changes[r] = max(changes[r], abs(buffer[k] - mean[r, c]))
-                mean[r, c] = buffer[k]
+        for chunk in prange(num_chunks):
+            target = np.empty_like(mean[0])
+            nothing = np.zeros_like(mean[0])
+            for r in range(chunk * rows // num_chunks, (chunk + 1) * rows // num_chunks):
+                above = below = nothing
+                if r > 0 or periodic:
+                    above = mean[(r - 1) % rows]
+                if r + 1 < rows or periodic:
+                    below = mean[(r + 1) % rows]
+                change = _update_row(
+                    mean[r], above, below, fields[r], coupling, (colour + r) & 1, periodic, target
+                )
+                changes[chunk] = max(changes[chunk], change)
+
+
+@njit(fastmath=FASTMATH, error_model="numpy")
+def _update_row(row, above, below, fields, coupling, first, periodic, target):
+    """Update every second spin of a row, from `first` on; returns the largest change.
+
+    The target of all spins is computed, and half of them thrown away: a loop over neighbours in memory is vectorised, and
+    one over every second spin is not.
+    """
+    last = row.size - 1
+    for c in range(1, last):
+        target[c] = tanh(fields[c] + coupling * (above[c] + below[c] + row[c - 1] + row[c + 1]))
+    for c in (0, last):
+        total = above[c] + below[c]
+        if c > 0 or periodic:
+            total += row[c - 1]  # of spin 0 this is the last one
+        if c < last or periodic:
+            total += row[(c + 1) % row.size]
+        target[c] = tanh(fields[c] + coupling * total)
+    change = row.dtype.type(0)
+    for k in range((row.size - first + 1) // 2):
+        c = first + 2 * k
+        change = max(change, abs(target[c] - row[c]))
+        row[c] = target[c]
+    return change
 
 
 def _lattice_bound(fields, coupling, mean, periodic) -> float:
@@ -446,34 +460,76 @@ SOFTENING = (1.0, 10.0, 100.0, 1000.0)
 
 
 class _Flat(NamedTuple):
-    """A factor graph in flat arrays: entries of all tables one after another, scopes and neighbours in CSR form."""
+    """A factor graph in flat arrays.
+
+    Factors of one and two variables, the bulk of large graphs, are laid out for the kernels: the first kind is added up for each
+    variable; each of the second kind is stored from both sides, so that the states of the variable concerned lie side by side.
+    """
 
     offsets: np.ndarray  # (V + 1,) start of each variable's marginal
-    tables: np.ndarray  # all log tables, last variable fastest
+    constant: float  # log tables of empty scopes
+    unary: np.ndarray  # (offsets[-1],)
+    edge_start: np.ndarray  # (V + 1,) edges of each variable
+    edge_other: np.ndarray  # the variable at the other end
+    edge_table: np.ndarray  # start of the edge's table in `edge_tables`
+    edge_tables: np.ndarray  # [state of the other, own state]
+    tables: np.ndarray  # log tables of all larger factors, last variable fastest
     table_start: np.ndarray  # (F + 1,)
-    scope: np.ndarray  # variables of all scopes
+    scope: np.ndarray  # variables of their scopes
     scope_start: np.ndarray  # (F + 1,)
-    factors: np.ndarray  # for each variable, the factors that hold it
+    factors: np.ndarray  # for each variable, the larger factors that hold it
     position: np.ndarray  # and its position in their scopes
     factor_start: np.ndarray  # (V + 1,)
 
 
 def _flatten(graph: FactorGraph) -> _Flat:
-    lengths = [len(scope) for scope in graph.scopes]
-    scope = np.array([v for scope in graph.scopes for v in scope], dtype=np.int64)
+    num_variables = len(graph.cardinalities)
+    offsets = _starts(graph.cardinalities)
+    unary = np.zeros(offsets[-1])
+    constant = 0.0
+    edges: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(num_variables)]
+    scopes, tables = [], []
+    for scope, table in zip(graph.scopes, graph.log_tables, strict=True):
+        if len(scope) == 0:
+            constant += float(table)
+        elif len(scope) == 1:
+            unary[offsets[scope[0]] : offsets[scope[0] + 1]] += table
+        elif len(scope) == 2:
+            edges[scope[0]].append((scope[1], table.T))
+            edges[scope[1]].append((scope[0], table))
+        else:
+            scopes.append(scope)
+            tables.append(table)
+    ends = [end for own in edges for end in own]
+    lengths = [len(scope) for scope in scopes]
+    flat_scopes = np.array([v for scope in scopes for v in scope], dtype=np.int64)
     factor = np.repeat(np.arange(len(lengths)), lengths)
     position = np.array([k for length in lengths for k in range(length)], dtype=np.int64)
-    order = np.argsort(scope, kind="stable")
+    order = np.argsort(flat_scopes, kind="stable")
     return _Flat(
-        offsets=_starts(graph.cardinalities),
-        tables=np.concatenate([np.empty(0), *(table.ravel() for table in graph.log_tables)]),
-        table_start=_starts([table.size for table in graph.log_tables]),
-        scope=scope,
+        offsets=offsets,
+        constant=constant,
+        unary=unary,
+        edge_start=_starts([len(own) for own in edges]),
+        edge_other=np.array([other for other, _ in ends], dtype=np.int64),
+        edge_table=_starts([table.size for _, table in ends])[:-1],
+        edge_tables=np.concatenate([np.empty(0), *(table.ravel() for _, table in ends)]),
+        tables=np.concatenate([np.empty(0), *(table.ravel() for table in tables)]),
+        table_start=_starts([table.size for table in tables]),
+        scope=flat_scopes,
         scope_start=_starts(lengths),
         factors=factor[order].astype(np.int64),
         position=position[order],
-        factor_start=_starts(np.bincount(scope, minlength=len(graph.cardinalities))),
+        factor_start=_starts(np.bincount(flat_scopes, minlength=num_variables)),
     )
+
+
+def _softened(flat: _Flat, penalty: float) -> _Flat:
+    """The graph with -inf replaced by `penalty` nats below the largest entry."""
+    logs = (flat.unary, flat.edge_tables, flat.tables)
+    top = max((array.max() for array in logs if array.size), default=0.0)
+    soft = [np.where(np.isneginf(array), top - penalty, array) for array in logs]
+    return flat._replace(unary=soft[0], edge_tables=soft[1], tables=soft[2])
 
 
 def _starts(lengths) -> np.ndarray:
@@ -482,11 +538,9 @@ def _starts(lengths) -> np.ndarray:
 
 def _fit_flat(flat: _Flat, q: np.ndarray, max_sweeps: int, tol: float) -> FactorGraphMeanField | None:
     """Coordinate ascent from q, which is changed; None where it finds no product that avoids the forbidden states."""
-    forbidden = np.isneginf(flat.tables)
-    if forbidden.any():
+    if any(np.isneginf(array).any() for array in (flat.unary, flat.edge_tables, flat.tables)):
         for penalty in SOFTENING:
-            soft = np.where(forbidden, flat.tables.max() - penalty, flat.tables)
-            _graph_kernel(flat._replace(tables=soft), q, max_sweeps, tol, np.empty(max_sweeps + 1))
+            _graph_kernel(_softened(flat, penalty), q, max_sweeps, tol, np.empty(max_sweeps + 1))
     trace = np.empty(max_sweeps + 1)
     sweeps, converged = _graph_kernel(flat, q, max_sweeps, tol, trace)
     if not np.isfinite(trace[sweeps]):
@@ -497,30 +551,44 @@ def _fit_flat(flat: _Flat, q: np.ndarray, max_sweeps: int, tol: float) -> Factor
     )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _graph_kernel(flat, q, max_sweeps, tol, trace):
     num_variables = flat.offsets.size - 1
-    field = np.empty((flat.offsets[1:] - flat.offsets[:-1]).max())
-    trace[0] = _graph_bound_kernel(flat, q)
+    offsets, unary = flat.offsets, flat.unary
+    edge_start, edge_other = flat.edge_start, flat.edge_other
+    edge_table, edge_tables = flat.edge_table, flat.edge_tables
+    field = np.empty((offsets[1:] - offsets[:-1]).max())
+    trace[0] = _graph_bound(flat, q)
     for sweep in range(1, max_sweeps + 1):
         change = 0.0
         for i in range(num_variables):
-            a, b = flat.offsets[i], flat.offsets[i + 1]
-            field[: b - a] = 0.0
+            a, states = offsets[i], offsets[i + 1] - offsets[i]
+            for x in range(states):
+                field[x] = unary[a + x]
+            for edge in range(edge_start[i], edge_start[i + 1]):
+                entry = edge_table[edge]
+                other = edge_other[edge]
+                for y in range(offsets[other], offsets[other + 1]):
+                    if q[y] > 0:  # 0 times -inf counts nothing
+                        for x in range(states):
+                            field[x] += q[y] * edge_tables[entry + x]
+                    entry += states
             for k in range(flat.factor_start[i], flat.factor_start[i + 1]):
                 _add_expectation(flat, q, flat.factors[k], flat.position[k], field)
-            top = field[: b - a].max()
+            top = field[0]
+            for x in range(1, states):
+                top = max(top, field[x])
             if top == -np.inf:
-                continue  # every state meets a forbidden one: this factor must wait for its neighbours
+                continue  # every state meets a forbidden one: this variable must wait for its neighbours
             total = 0.0
-            for x in range(b - a):
-                field[x] = np.exp(field[x] - top)
+            for x in range(states):
+                field[x] = exp(field[x] - top)
                 total += field[x]
-            for x in range(b - a):
+            for x in range(states):
                 new = field[x] / total
                 change = max(change, abs(new - q[a + x]))
                 q[a + x] = new
-        trace[sweep] = _graph_bound_kernel(flat, q)
+        trace[sweep] = _graph_bound(flat, q)
         if change <= tol:
             return sweep, True
     return max_sweeps, False
@@ -538,21 +606,6 @@ def _add_expectation(flat, q, f, place, field):
         stride *= flat.offsets[v + 1] - flat.offsets[v]
     own = flat.scope[first + place]
     states = flat.offsets[own + 1] - flat.offsets[own]
-    if length == 1:
-        for x in range(states):
-            field[x] += flat.tables[start + x]
-        return
-    if length == 2:
-        other = flat.scope[first + 1 - place]
-        begin = flat.offsets[other]
-        other_states = flat.offsets[other + 1] - begin
-        other_stride = states if place == 1 else 1
-        for y in range(other_states):
-            weight = q[begin + y]
-            if weight > 0:
-                for x in range(states):
-                    field[x] += weight * flat.tables[start + x * stride + y * other_stride]
-        return
     for entry in range(start, stop):
         rest = entry - start
         weight = 1.0
@@ -566,24 +619,25 @@ def _add_expectation(flat, q, f, place, field):
             field[(entry - start) // stride % states] += weight * flat.tables[entry]
 
 
-@njit(cache=True)
-def _graph_bound_kernel(flat, q):
-    bound = 0.0
-    for p in q:
-        if p > 0:
-            bound -= p * np.log(p)
+@njit(inline="always")
+def _graph_bound(flat, q):
+    bound = flat.constant
+    for k in range(q.size):
+        if q[k] > 0:
+            bound += q[k] * (flat.unary[k] - np.log(q[k]))
+    for i in range(flat.offsets.size - 1):
+        for edge in range(flat.edge_start[i], flat.edge_start[i + 1]):
+            other = flat.edge_other[edge]
+            if other < i:  # each edge once
+                entry = flat.edge_table[edge]
+                for y in range(flat.offsets[other], flat.offsets[other + 1]):
+                    for x in range(flat.offsets[i], flat.offsets[i + 1]):
+                        weight = q[x] * q[y]
+                        if weight > 0:
+                            bound += weight * flat.edge_tables[entry]
+                        entry += 1
     for f in range(flat.table_start.size - 1):
         first, length = flat.scope_start[f], flat.scope_start[f + 1] - flat.scope_start[f]
-        if length == 2:  # most factors of large graphs: no need to decode entries
-            entry = flat.table_start[f]
-            u, v = flat.scope[first], flat.scope[first + 1]
-            for x in range(flat.offsets[u], flat.offsets[u + 1]):
-                for y in range(flat.offsets[v], flat.offsets[v + 1]):
-                    weight = q[x] * q[y]
-                    if weight > 0:
-                        bound += weight * flat.tables[entry]
-                    entry += 1
-            continue
         for entry in range(flat.table_start[f], flat.table_start[f + 1]):
             rest = entry - flat.table_start[f]
             weight = 1.0

@@ -18,6 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lectures_lib._fast_math import generators
+from lectures_lib._rbm_kernels import (
+    activate,
+    anneal_hidden,
+    anneal_visible,
+    ascend,
+    scaled_means,
+    squared_distance,
+)
 from lectures_lib.rbm_model import (
     RBM,
     Gradient,
@@ -268,8 +277,7 @@ def fit(
     if machine.W.shape != (X.shape[1], num_hidden):
         raise ValueError(f"initial: expected W of shape {(X.shape[1], num_hidden)}, got {machine.W.shape}")
     machine = RBM(*(array.astype(dtype, copy=True) for array in machine))
-    speed = Gradient(*(np.zeros_like(array) for array in machine))
-    chains = None
+    trainer = _Trainer(machine, batch_size, num_steps, persistent, rng)
     errors = np.empty(num_epochs)
     for epoch in range(num_epochs):
         rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
@@ -278,23 +286,73 @@ def fit(
         order = rng.permutation(len(X))
         squares = 0.0
         for start in range(0, len(X), batch_size):
-            batch = X[order[start : start + batch_size]]
-            if persistent and chains is None:
-                chains = bernoulli(np.full((batch_size, X.shape[1]), 0.5, dtype=dtype), rng)
-            gradient, after = cd_gradient(machine, batch, num_steps, rng, chains)
-            if persistent:
-                chains = after
-            squares += float(np.sum((batch - visible_mean(machine, hidden_mean(machine, batch))) ** 2))
-            for parameter, step, direction in zip(machine, speed, gradient, strict=True):
-                step *= dtype(momentum)
-                step += dtype(rate) * direction
-                if weight_decay and parameter.ndim == 2:
-                    step -= dtype(rate * weight_decay) * parameter
-                parameter += step
+            squares += trainer.step(X[order[start : start + batch_size]], rate, momentum, weight_decay)
         errors[epoch] = squares / X.size
         if callback is not None:
             callback(Epoch(epoch + 1, machine, float(errors[epoch])))
     return Fit(validate(machine), errors)
+
+
+class _Trainer:
+    """Steps of contrastive divergence on one machine, in arrays that are laid out once.
+
+    Data and model lie above one another in `visible` (2 n, D) and `hidden` (2 n, H), the model's hidden means with a minus sign, so
+    that one matrix product gives the difference of the two phases.
+    """
+
+    def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
+        (num_visible, num_hidden), self.dtype = machine.W.shape, machine.W.dtype.type
+        self.machine, self.num_steps = machine, num_steps
+        self.speed = Gradient(*(np.zeros_like(array) for array in machine))
+        self.visible = np.empty((2 * batch_size, num_visible), machine.W.dtype)
+        self.hidden = np.empty((2 * batch_size, num_hidden), machine.W.dtype)
+        self.sample = np.empty((batch_size, num_hidden), machine.W.dtype)
+        self.means = np.empty((batch_size, num_visible), machine.W.dtype)
+        self.gradient = np.empty_like(machine.W)
+        self.generators = generators(rng, max(num_visible, num_hidden))
+        self.chains = None
+        if persistent:
+            self.chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
+
+    def step(self, batch: np.ndarray, rate: float, momentum: float, weight_decay: float) -> float:
+        """Move the machine by one batch; returns the squared error of its reconstruction."""
+        (W, b, c), dtype, n = self.machine, self.dtype, len(batch)
+        m = n if self.chains is None else len(self.chains)
+        visible, hidden = self.visible[: n + m], self.hidden[: n + m]
+        sample, means = self.sample, self.means
+        visible[:n] = batch
+        np.matmul(batch, W, out=hidden[:n])
+        activate(hidden[:n], c, self.generators, sample[:n])
+        np.matmul(sample[:n], W.T, out=means[:n])
+        activate(means[:n], b, self.generators, visible[n : 2 * n])
+        squares = squared_distance(batch, means[:n])
+        if self.chains is not None:
+            visible[n:] = self.chains
+        for step in range(self.num_steps):
+            if step > 0 or self.chains is not None:
+                np.matmul(visible[n:], W, out=hidden[n:])
+                activate(hidden[n:], c, self.generators, sample[:m])
+                np.matmul(sample[:m], W.T, out=means[:m])
+                activate(means[:m], b, self.generators, visible[n:])
+        scale = dtype(n / m)
+        np.matmul(visible[n:], W, out=hidden[n:])
+        scaled_means(hidden[n:], c, -scale)
+        if self.chains is not None:
+            self.chains = visible[n:].copy()
+        np.matmul(visible.T, hidden, out=self.gradient)
+        ascend(
+            self.machine,
+            self.speed,
+            self.gradient,
+            visible,
+            hidden,
+            n,
+            scale,
+            dtype(rate / n),
+            dtype(momentum),
+            dtype(weight_decay * n),
+        )
+        return squares
 
 
 def _initial_machine(X: np.ndarray, num_hidden: int, rng: np.random.Generator, dtype) -> RBM:
@@ -347,24 +405,19 @@ def annealed_log_partition(
     if base.shape != rbm.b.shape or not np.isfinite(base).all():
         raise ValueError(f"base_bias: expected finite numbers of shape {rbm.b.shape}, got shape {base.shape}")
     v = bernoulli(np.broadcast_to(sigmoid(base), (num_chains, base.size)).astype(dtype), rng)
+    h = np.empty((num_chains, rbm.c.size), dtype)
+    hidden_field, visible_field = np.empty_like(h), np.empty_like(v)
+    state = generators(rng, max(rbm.W.shape))
     log_weights = np.zeros(num_chains)
     betas = np.linspace(0, 1, num_temperatures + 1)
     for before, beta in itertools.pairwise(betas):
-        field = v @ rbm.W + rbm.c
-        shift = v @ (rbm.b - base)
-        log_weights += (beta - before) * shift + _softplus_sum(dtype.type(beta) * field)
-        log_weights -= _softplus_sum(dtype.type(before) * field)
-        if beta < 1:
-            h = bernoulli(sigmoid(dtype.type(beta) * field), rng)
-            v = bernoulli(
-                sigmoid(dtype.type(beta) * (h @ rbm.W.T + rbm.b) + dtype.type(1 - beta) * base), rng
-            )
+        np.matmul(v, rbm.W, out=hidden_field)
+        log_weights += (beta - before) * (v @ (rbm.b - base))
+        anneal_hidden(hidden_field, rbm.c, dtype.type(before), dtype.type(beta), state, h, log_weights)
+        np.matmul(h, rbm.W.T, out=visible_field)
+        anneal_visible(visible_field, rbm.b, base, dtype.type(beta), state, v)
     log_base = float(np.logaddexp(0, base.astype(np.float64)).sum()) + rbm.c.size * np.log(2.0)
     top = log_weights.max()
     weights = np.exp(log_weights - top)
     error = weights.std(ddof=1) / (np.sqrt(num_chains) * weights.mean())
     return AnnealedEstimate(float(log_base + top + np.log(weights.mean())), float(error), log_weights)
-
-
-def _softplus_sum(x: np.ndarray) -> np.ndarray:
-    return (np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))).sum(axis=1, dtype=np.float64)

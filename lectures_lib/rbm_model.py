@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lectures_lib._fast_math import FASTMATH, softplus_sum
+
 MAX_EXACT_UNITS = 25
 """Exact sums run over the 2^25 states of the smaller layer: about a second a hundred units of the other."""
 
@@ -139,7 +141,7 @@ def log_partition(rbm: RBM) -> float:
     return float(top + np.log(np.sum(sums * np.exp(tops - top))))
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
     """Per block of fixed units: the largest exponent seen, and the sum of exp(exponent - largest)."""
     n, m = W.shape
@@ -164,9 +166,7 @@ def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
                 bias += sign * inner[i]
                 for j in range(m):
                     field[j] += sign * W[i, j]
-            exponent = bias
-            for j in range(m):
-                exponent += max(field[j], 0.0) + np.log1p(np.exp(-abs(field[j])))
+            exponent = bias + softplus_sum(field)
             if exponent <= top:
                 total += np.exp(exponent - top)
             else:

@@ -167,10 +167,10 @@ def test_single_precision():
 def test_interpreted_kernels_give_the_same():
     X, means = problem(7, 10, 2, 3)
     sums, weights, logs = np.zeros((2, 3, 2)), np.zeros((2, 3)), np.zeros(2)
-    em._pass_kernel.py_func(X, means.T.copy(), sums, weights, logs)
+    em._pass_kernel.py_func(X, means, sums, weights, logs)
     np.testing.assert_allclose(sums.sum(axis=0), em._pass(X, means)[0], rtol=1e-12)
     R = np.empty((10, 3))
-    em._responsibilities_kernel.py_func(X, means.T.copy(), R)
+    em._responsibilities_kernel.py_func(X, means, R)
     np.testing.assert_allclose(R, em.e_step(X, means), atol=1e-14)
     labels, squares = np.empty(10, dtype=np.int64), np.empty(10)
     em._nearest_kernel.py_func(X, means, labels, squares)
