@@ -5,9 +5,13 @@ import pytest
 
 from autograder import check, checks, exercises
 from autograder.check import Outcome
-from tests.alternatives import gibbs_principle, mean_field
+from tests.alternatives import gibbs_principle, mean_field, two_kls
 
-ALTERNATIVES = {"gibbs_principle": gibbs_principle.SOLUTIONS, "mean_field": mean_field.SOLUTIONS}
+ALTERNATIVES = {
+    "gibbs_principle": gibbs_principle.SOLUTIONS,
+    "mean_field": mean_field.SOLUTIONS,
+    "two_kls": two_kls.SOLUTIONS,
+}
 EXERCISES = [exercise for assignment in ALTERNATIVES for exercise in exercises.load(assignment).values()]
 SEEDS = [0, 1, 17, 2**100 + 3]
 POINTS = 5.0
