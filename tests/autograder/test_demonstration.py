@@ -23,8 +23,9 @@ FUNCTIONS = {
         "coordinate_ascent",
         "denoise",
     ],
+    "two_kls": ["kl_gaussian", "reverse_kl_factorized", "moment_match", "kl_grid", "fit_reverse_kl"],
 }
-POINTS = {"gibbs_principle": [3, 4, 4, 4, 5], "mean_field": [3, 4, 3, 5, 5]}
+POINTS = {"gibbs_principle": [3, 4, 4, 4, 5], "mean_field": [3, 4, 3, 5, 5], "two_kls": [3, 3, 4, 4, 6]}
 MISSING = "there is no such function"
 WRONG_TYPE = "it returned an object of another type than numbers and arrays"
 CUT_OFF = "the file is not a notebook: it is not valid JSON; perhaps it was cut off"
@@ -201,6 +202,102 @@ EXPECTED = {
             "coordinate_update": (3.4, "0 times infinity is NaN"),
             "log_partition_bound": (0, "one state of each spin"),
             "coordinate_ascent": (0, "0 of 4 properties hold"),
+        },
+    },
+    "two_kls": {
+        "ada_solution": {},
+        "bo_other_route": {},
+        "cheat_forge_messages": {
+            "kl_gaussian": (0, "the cell did not run through: its process broke the answer format"),
+            "reverse_kl_factorized": (0, MISSING),
+            "moment_match": (0, MISSING),
+            "kl_grid": (0, MISSING),
+            "fit_reverse_kl": (0, MISSING),
+        },
+        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["two_kls"], (0, WRONG_TYPE)),
+        "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
+        "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
+        "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
+        "cleo_partly_right": {
+            "kl_gaussian": (2.4, "3 of 4 properties hold"),
+            "reverse_kl_factorized": (0.3, "1 of 5 properties hold"),
+            "moment_match": (3.2, "3 of 4 properties hold"),
+            "kl_grid": (3.4, "5 of 6 properties hold"),
+            "fit_reverse_kl": (5.1, "3 of 4 properties hold"),
+        },
+        "dan_blank": dict.fromkeys(FUNCTIONS["two_kls"], (0, "not attempted")),
+        "eve_syntax_error": {
+            "kl_gaussian": (0, "the cell did not run through: stopped with SyntaxError"),
+        },
+        "finn_exception": {
+            "reverse_kl_factorized": (0, "it raised RuntimeError"),
+        },
+        "gus_endless_loop": {
+            "kl_gaussian": (0, "it did not finish in time"),
+        },
+        "hal_loop_in_cell": {
+            "reverse_kl_factorized": (0, "the cell did not run through: stopped after 4 s"),
+        },
+        "ivy_exit": {
+            "kl_gaussian": (0, "the cell did not run through: its process ended (exit status 0)"),
+        },
+        "jan_malformed": dict.fromkeys(FUNCTIONS["two_kls"], (0, CUT_OFF)),
+        "kim_strange_metadata": {},
+        "misconceptions_1": {
+            "kl_gaussian": (0.45, "the arguments are swapped"),
+            "reverse_kl_factorized": (0, "the variances of the marginals"),
+            "moment_match": (0.6, "the spread of the means is left out"),
+            "kl_grid": (0.4, "the cell volume is left out"),
+            "fit_reverse_kl": (2.7, "one start for all"),
+        },
+        "misconceptions_2": {
+            "kl_gaussian": (0.45, "the log-determinants have the wrong sign"),
+            "reverse_kl_factorized": (0, "the inverses of the variances"),
+            "moment_match": (0, "the components' own covariances are left out"),
+            "kl_grid": (2.8, "0 times infinity is NaN"),
+            "fit_reverse_kl": (2.7, "the local optima are averaged"),
+        },
+        "misconceptions_3": {
+            "kl_gaussian": (0, "the dimension is not subtracted"),
+            "reverse_kl_factorized": (0, "precisions instead of variances"),
+            "moment_match": (0, "the weights are ignored"),
+            "kl_grid": (0, "the arguments are swapped"),
+            "fit_reverse_kl": (0, "the forward KL is minimised"),
+        },
+        "misconceptions_4": {
+            "kl_gaussian": (0, "the half is left out"),
+            "reverse_kl_factorized": (0, "standard deviations instead of variances"),
+            "moment_match": (0.6, "the covariance of a sample"),
+            "kl_grid": (2.8, "p is normalised on the grid"),
+            "fit_reverse_kl": (5.1, "descent in sigma itself"),
+        },
+        "misconceptions_5": {
+            "kl_gaussian": (0.45, "distance measured by the first covariance"),
+            "reverse_kl_factorized": (0, "the variances along the principal axes"),
+            "moment_match": (0, "the second moment is not centred"),
+            "kl_grid": (0.8, "the cell volume once for every axis"),
+            "fit_reverse_kl": (0, "the entropy of q is left out"),
+        },
+        "misconceptions_6": {
+            "kl_gaussian": (0, "covariance in place of its inverse"),
+            "reverse_kl_factorized": (0.3, "each other coordinate by itself"),
+            "moment_match": (0, "natural parameters are averaged"),
+            "kl_grid": (3.6, "densities that underflow"),
+            "fit_reverse_kl": (0, "the variance is returned"),
+        },
+        "misconceptions_7": {
+            "kl_gaussian": (0, "covariances are taken as diagonal"),
+            "reverse_kl_factorized": (2.55, "a constant added to the diagonal"),
+            "moment_match": (0.6, "the spread of the means axis by axis"),
+            "kl_grid": (3.6, "cells that p never takes are left out"),
+            "fit_reverse_kl": (0, "the nearest component is returned"),
+        },
+        "misconceptions_8": {
+            "kl_gaussian": (2.4, "determinants that underflow or overflow"),
+            "fit_reverse_kl": (0, "the curvature at the mode"),
+        },
+        "misconceptions_9": {
+            "fit_reverse_kl": (0, "the logarithm inside the mixture's sum"),
         },
     },
 }
