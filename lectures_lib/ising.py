@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from lectures_lib._fast_math import FASTMATH, exp
 from lectures_lib._validation import ising_parameters, real_array
 
 CRITICAL_COUPLING = 0.5 * np.log(1 + np.sqrt(2))
@@ -30,9 +31,11 @@ MAX_MOMENT_SPINS = 20
 MAX_STRIP_WIDTH = 16
 """The transfer vector has 2^width entries."""
 
-SPLIT_SPINS = 8
-"""Enumeration is cut into 2^8 blocks with these spins fixed: enough for every core, and each starts its sums afresh,
-so the rounding error of the running energy doesn't grow with the number of configurations."""
+LOW_SPINS = 10
+"""Enumeration goes through the states of these spins for each state of the others: their tables fit the fastest cache."""
+
+CHUNKS = 64
+"""The states of the others are shared out in this many chunks."""
 
 
 class Moments(NamedTuple):
@@ -44,7 +47,7 @@ class Moments(NamedTuple):
 
 
 def log_partition(J, h) -> float:
-    """Exact log Z by Gray-code enumeration: each configuration differs from the last in one spin.
+    """Exact log Z by enumeration of all configurations.
 
     Parameters
     ----------
@@ -66,50 +69,60 @@ def log_partition(J, h) -> float:
             "configurations; use log_partition_strip on a lattice, graphical_models.log_partition on a sparse graph, "
             "or mean_field.coordinate_ascent for a lower bound"
         )
-    fixed = min(SPLIT_SPINS, n - 1)
-    tops, sums = np.empty(1 << fixed), np.empty(1 << fixed)
-    _enumerate_kernel(J, h, fixed, tops, sums)
+    low = min(LOW_SPINS, n)
+    tops, sums = np.empty(1 << (n - low)), np.empty(1 << (n - low))
+    _enumerate_kernel(J, h, low, tops, sums)
     top = tops.max()
     return float(top + np.log(np.sum(sums * np.exp(tops - top))))
 
 
-@njit(cache=True, parallel=True)
-def _enumerate_kernel(J, h, fixed, tops, sums):
-    """Per block of fixed spins: the largest exponent seen, and the sum of exp(exponent - largest)."""
+@njit(cache=True, parallel=True, fastmath=FASTMATH, error_model="numpy")
+def _enumerate_kernel(J, h, low, tops, sums):
+    """For each state of the high spins: the largest exponent, and the sum of exp(exponent - largest).
+
+    The energy of the low spins among themselves is tabulated once. The high spins act on them as a field, whose energy in every low
+    state is built up by doubling: what remains for each state is two additions and an exp.
+    """
     n = h.shape[0]
-    free = n - fixed
-    for block in prange(1 << fixed):
-        s = np.ones(n)
-        for k in range(fixed):
-            if block >> k & 1:
-                s[free + k] = -1.0
-        field = np.empty(n)  # of the neighbours and outside, on each spin
-        energy = 0.0
-        for i in range(n):
-            field[i] = h[i]
-            pair = 0.0
-            for j in range(n):
-                pair += J[i, j] * s[j]
-            field[i] += pair
-            energy += s[i] * (h[i] + 0.5 * pair)
-        top = energy
-        total = 1.0
-        for step in range(1, 1 << free):
-            i = 0  # the spin that a Gray code flips: the lowest set bit of the step
-            while not step >> i & 1:
-                i += 1
-            energy -= 2.0 * s[i] * field[i]
-            s[i] = -s[i]
-            twice = 2.0 * s[i]
-            for j in range(n):
-                field[j] += twice * J[i, j]
-            if energy <= top:
-                total += np.exp(energy - top)
-            else:
-                total = total * np.exp(top - energy) + 1.0
-                top = energy
-        tops[block] = top
-        sums[block] = total
+    high = n - low
+    within = np.zeros(1 << low)
+    for state in range(1 << low):
+        for i in range(low):
+            for j in range(i):
+                within[state] += J[i, j] * (1.0 - 2.0 * ((state >> i ^ state >> j) & 1))
+    num_chunks = min(CHUNKS, 1 << high)
+    for chunk in prange(num_chunks):
+        spins, fields = np.empty(high), np.empty(low)
+        exponents = np.empty(1 << low)
+        for block in range(chunk * (1 << high) // num_chunks, (chunk + 1) * (1 << high) // num_chunks):
+            constant = 0.0
+            for i in range(high):
+                spins[i] = 1.0 - 2.0 * (block >> i & 1)
+                constant += spins[i] * h[low + i]
+                for j in range(i):
+                    constant += spins[i] * spins[j] * J[low + i, low + j]
+            for i in range(low):
+                fields[i] = h[i]
+                for j in range(high):
+                    fields[i] += J[i, low + j] * spins[j]
+            exponents[0] = constant + fields.sum()
+            for i in range(low):
+                for state in range(1 << i):
+                    exponents[(1 << i) + state] = exponents[state] - 2.0 * fields[i]
+            tops[block], sums[block] = _largest_and_sum(exponents, within)
+
+
+@njit(fastmath=FASTMATH | {"nnan"}, error_model="numpy")
+def _largest_and_sum(exponents, within):
+    """All numbers are finite here, which lets the maximum be taken in vectors."""
+    top = -np.inf
+    for state in range(exponents.size):
+        exponents[state] += within[state]
+        top = max(top, exponents[state])
+    total = 0.0
+    for state in range(exponents.size):
+        total += exp(exponents[state] - top)
+    return top, total
 
 
 def exact_moments(J, h) -> Moments:

@@ -1,0 +1,63 @@
+"""Timing side by side: machines are shared and noisy, so peers take turns and medians are compared."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numba
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def medians(works: Sequence[Callable[[], object]], repeats: int = 7) -> list[float]:
+    """Median seconds of each piece of work; one call of each to warm up, then they take turns."""
+    for work in works:
+        work()
+    times = [[seconds(work) for work in works] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def medians_per_step(
+    works: Sequence[Callable[[int], object]], few: int, many: int, repeats: int = 5
+) -> list[float]:
+    """Median seconds a step of work that takes the number of steps: what is done once cancels in the difference."""
+    for work in works:
+        work(few)
+    steps = many - few
+    times = [
+        [(seconds(lambda: work(many)) - seconds(lambda: work(few))) / steps for work in works]  # noqa: B023
+        for _ in range(repeats)
+    ]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Numba's kernels on one thread: growth with size is then not blurred by what sharing out costs small work."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def row(work: str, peer: str, ratio: float, needed: float | None, note: str) -> dict:
+    """A line of the table."""
+    return {"work": work, "peer": peer, "ratio": ratio, "needed": needed, "note": note}
+
+
+def duration(time: float) -> str:
+    """Seconds in a unit that leaves one to three digits before the point."""
+    for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if time * scale >= 1:
+            return f"{time * scale:.3g} {unit}"
+    return f"{time * 1e9:.3g} ns"
