@@ -24,8 +24,14 @@ FUNCTIONS = {
         "denoise",
     ],
     "two_kls": ["kl_gaussian", "reverse_kl_factorized", "moment_match", "kl_grid", "fit_reverse_kl"],
+    "em": ["e_step", "m_step", "log_likelihood", "em_objective", "em", "hard_em"],
 }
-POINTS = {"gibbs_principle": [3, 4, 4, 4, 5], "mean_field": [3, 4, 3, 5, 5], "two_kls": [3, 3, 4, 4, 6]}
+POINTS = {
+    "gibbs_principle": [3, 4, 4, 4, 5],
+    "mean_field": [3, 4, 3, 5, 5],
+    "two_kls": [3, 3, 4, 4, 6],
+    "em": [3, 3, 3, 3, 4, 4],
+}
 MISSING = "there is no such function"
 WRONG_TYPE = "it returned an object of another type than numbers and arrays"
 CUT_OFF = "the file is not a notebook: it is not valid JSON; perhaps it was cut off"
@@ -298,6 +304,130 @@ EXPECTED = {
         },
         "misconceptions_9": {
             "fit_reverse_kl": (0, "the logarithm inside the mixture's sum"),
+        },
+    },
+    "em": {
+        "ada_solution": {},
+        "bo_other_route": {},
+        "cheat_forge_messages": {
+            "e_step": (0, "the cell did not run through: its process broke the answer format"),
+            "m_step": (0, MISSING),
+            "log_likelihood": (0, MISSING),
+            "em_objective": (0, MISSING),
+            "em": (0, MISSING),
+            "hard_em": (0, MISSING),
+        },
+        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["em"], (0, WRONG_TYPE)),
+        "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
+        "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
+        "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
+        "cleo_partly_right": {
+            "e_step": (2.4, "2 of 3 properties hold"),
+            "m_step": (2.4, "3 of 4 properties hold"),
+            "log_likelihood": (2.25, "2 of 3 properties hold"),
+            "em_objective": (2.4, "2 of 3 properties hold"),
+            "em": (3.2, "3 of 4 properties hold"),
+            "hard_em": (3.2, "3 of 4 properties hold"),
+        },
+        "dan_blank": dict.fromkeys(FUNCTIONS["em"], (0, "not attempted")),
+        "eve_syntax_error": {
+            "e_step": (0, "the cell did not run through: stopped with SyntaxError"),
+            "em": (0, "it raised NameError"),
+        },
+        "finn_exception": {
+            "m_step": (0, "it raised RuntimeError"),
+            "em": (0, "it raised RuntimeError"),
+            "hard_em": (0, "it raised RuntimeError"),
+        },
+        "gus_endless_loop": {
+            "e_step": (0, "it did not finish in time"),
+            "em": (0, "it did not finish in time"),
+        },
+        "hal_loop_in_cell": {
+            "m_step": (0, "the cell did not run through: stopped after 4 s"),
+            "em": (0, "it raised NameError"),
+            "hard_em": (0, "it raised NameError"),
+        },
+        "ivy_exit": {
+            "e_step": (0, "the cell did not run through: its process ended (exit status 0)"),
+            "em": (0, "it raised NameError"),
+        },
+        "jan_malformed": dict.fromkeys(FUNCTIONS["em"], (0, CUT_OFF)),
+        "kim_strange_metadata": {},
+        "misconceptions_1": {
+            "e_step": (0, "the exponent lacks its half"),
+            "m_step": (0, "the sum is not divided"),
+            "log_likelihood": (0, "log K is left out"),
+            "em_objective": (0, "the entropy is left out"),
+            "em": (1.2, "the M-step uses old responsibilities"),
+            "hard_em": (0, "responsibilities between 0 and 1"),
+        },
+        "misconceptions_2": {
+            "e_step": (0, "normalised over the points"),
+            "m_step": (0, "divided by the number of points"),
+            "log_likelihood": (0, "the factor with 2 pi is left out"),
+            "em_objective": (0, "the entropy has the wrong sign"),
+            "em": (0, "the trace is taken before the update"),
+            "hard_em": (0, "the trace holds the log-likelihood"),
+        },
+        "misconceptions_3": {
+            "e_step": (0, "all or nothing"),
+            "m_step": (0, "the weights of the rows"),
+            "log_likelihood": (0, "both constants are left out"),
+            "em_objective": (0, "log K is left out"),
+            "em": (1.2, "it stops when the log-likelihood rises"),
+            "hard_em": (3.2, "an empty component gives 0/0"),
+        },
+        "misconceptions_4": {
+            "e_step": (0, "the distance is not squared"),
+            "m_step": (0, "each point to its likeliest component"),
+            "log_likelihood": (0, "the constant of one dimension"),
+            "em_objective": (0, "the factor with 2 pi is left out"),
+            "em": (1.2, "each iteration starts afresh"),
+            "hard_em": (3.2, "an empty component falls to the origin"),
+        },
+        "misconceptions_5": {
+            "e_step": (2.1, "exponentials that underflow"),
+            "m_step": (2.4, "an empty component gives 0/0"),
+            "log_likelihood": (0, "a sum of logarithms"),
+            "em_objective": (0, "the responsibilities are not used"),
+            "em": (0, "the trace holds a bound"),
+            "hard_em": (3.2, "ties go to the last component"),
+        },
+        "misconceptions_6": {
+            "e_step": (2.1, "one shift for all points"),
+            "m_step": (2.55, "a small number in the denominator"),
+            "log_likelihood": (0, "a mean over the points"),
+            "em_objective": (0, "the negative of the objective"),
+            "em": (0, "each point to its nearest mean"),
+            "hard_em": (3.2, "ties are shared"),
+        },
+        "misconceptions_7": {
+            "e_step": (0, "the result is not normalised"),
+            "log_likelihood": (2.25, "exponentials that underflow"),
+            "em_objective": (2.1, "0 log 0 is NaN"),
+            "em": (0, "the exponent lacks its half"),
+            "hard_em": (0, "the trace is taken before the update"),
+        },
+        "misconceptions_8": {
+            "e_step": (0, "the farthest mean wins"),
+            "log_likelihood": (0, "both constants are left out, and exponentials underflow"),
+            "em_objective": (0, "the exponent lacks its half"),
+            "em": (0, "the sum is not divided"),
+            "hard_em": (0, "the constants are left out"),
+        },
+        "misconceptions_9": {
+            "e_step": (0, "the exponent lacks its half, and exponentials underflow"),
+            "log_likelihood": (0, "the nearest component alone"),
+            "em_objective": (0, "a mean over the points"),
+            "em": (0, "0 of 4 properties hold"),
+            "hard_em": (0, "the trace holds the sum of squares"),
+        },
+        "misconceptions_10": {
+            "e_step": (0, "normalised over the points, and exponentials underflow"),
+            "log_likelihood": (0, "the exponent lacks its half"),
+            "em": (0, "0 of 4 properties hold"),
+            "hard_em": (0.8, "labels after the last update"),
         },
     },
 }
