@@ -39,7 +39,12 @@ course: .venv/installed ## the book, the release and the graded demonstration cl
 
 book: _build/book ## the book, in _build/html/index.html
 
-_build/book: .venv/installed $(BOOK) $(LIBRARY)
+_build/kernels: .venv/installed $(LIBRARY)
+	@echo "==> kernels: filling numba's cache"
+	@$(BIN)/python -m lectures_lib
+	@mkdir -p _build && touch $@
+
+_build/book: _build/kernels $(BOOK)
 	@echo "==> book: executing the chapters and building _build/html (a few minutes the first time)"
 	@$(BIN)/python book/build.py
 	@touch $@

@@ -184,7 +184,9 @@ def fit(X, means, *, max_iter: int = 1000, tol: float = TOLERANCE) -> Mixture:
         means = _means_of(sums, weights, means)
         sums, weights, trace[iteration + 1] = _pass(X, means)
         iteration += 1
-        converged = abs(trace[iteration] - trace[iteration - 1]) <= tol * max(1.0, abs(trace[iteration]))
+        converged = bool(
+            abs(trace[iteration] - trace[iteration - 1]) <= tol * max(1.0, abs(trace[iteration]))
+        )
     return Mixture(means, e_step(X, means), trace[: iteration + 1].copy(), iteration, converged)
 
 

@@ -1,0 +1,108 @@
+"""What is saved comes back, bit for bit; what is no model is refused."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from lectures_lib import dbn, em, graphical_models, rbm, storage
+
+
+def saved_and_loaded(model):
+    file = io.BytesIO()
+    storage.save(file, model)
+    return storage.load(io.BytesIO(file.getvalue()))
+
+
+def assert_same(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    elif isinstance(a, tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert a == b
+
+
+def machine(dtype, shape=(5, 3)):
+    rng = np.random.default_rng(0)
+    return rbm.RBM(*(rng.normal(size=size).astype(dtype) for size in (shape, shape[:1], shape[1:])))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_models_come_back(dtype, tmp_path):
+    small = machine(dtype)
+    X = np.random.default_rng(1).normal(size=(20, 2)).astype(dtype)
+    for number, model in enumerate(
+        (small, dbn.tie(small), em.fit(X, X[:3], max_iter=2), em.hard_em(X, X[:3]))
+    ):
+        path = tmp_path / f"{number}.npz"
+        storage.save(path, model)
+        assert_same(storage.load(path), model)
+
+
+def test_odd_parts_come_back():
+    graph = graphical_models.FactorGraph((2, 3), ((), (0, 1)), (np.array(-0.5), np.full((2, 3), -np.inf)))
+    assert_same(saved_and_loaded(graph), graph)
+    mixture = em.Mixture(np.ones((1, 1)), np.ones((1, 1)), np.array([np.inf]), 3, True)
+    assert_same(saved_and_loaded(mixture), mixture)
+
+
+def test_a_trained_network_gives_the_same_samples(tmp_path):
+    X = (np.random.default_rng(2).random((50, 6)) < 0.5).astype(float)
+    model = dbn.fit_greedy(X, (4, 3), np.random.default_rng(3), num_epochs=2)
+    storage.save(tmp_path / "network", model)
+    again = storage.load(tmp_path / "network.npz")
+    draws = [dbn.sample(m, 5, np.random.default_rng(4), num_steps=10) for m in (model, again)]
+    np.testing.assert_array_equal(*draws)
+
+
+def test_refuses_what_is_no_model():
+    with pytest.raises(TypeError, match="expected one of"):
+        storage.save(io.BytesIO(), {"W": np.ones(3)})
+    with pytest.raises(TypeError, match="arrays of numbers"):
+        storage.save(io.BytesIO(), rbm.RBM(np.array([object()]), np.zeros(1), np.zeros(1)))
+    with pytest.raises(TypeError, match="got set"):
+        storage.save(io.BytesIO(), rbm.RBM(set(), np.zeros(1), np.zeros(1)))
+
+
+def written(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return io.BytesIO(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        io.BytesIO(b"no archive"),
+        io.BytesIO(b""),
+        written(W=np.ones(3)),
+        written(structure=np.array("not JSON")),
+        written(structure=np.array("[1]")),
+        written(structure=np.array({"version": 1}, dtype=object)),  # would need pickle
+        written(structure=np.array(json.dumps({"version": 2, "model": {"plain": 1}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"model": "os", "fields": {}}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"model": "RBM", "fields": {}}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"array": "array_7"}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": 5}))),
+    ],
+    ids=range(11),
+)
+def test_refuses_files_of_another_kind(file):
+    with pytest.raises(ValueError, match=r"expected a (model|file)"):
+        storage.load(file)
+
+
+def test_a_damaged_file(tmp_path):
+    storage.save(tmp_path / "a.npz", machine(np.float64))
+    data = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "b.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="expected a model"):
+        storage.load(tmp_path / "b.npz")
+    with pytest.raises(FileNotFoundError):
+        storage.load(tmp_path / "none.npz")
