@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lectures_lib._validation import real_array
 from lectures_lib.drawn_objects import DrawnObjects, drawn_objects
 from lectures_lib.graphical_models import NoisyOr
 
@@ -37,6 +38,7 @@ __all__ = [
     "qmr_network",
     "sample_bars_and_stripes",
     "sample_images",
+    "whiten",
 ]
 
 MAX_BARS_SIZE = 14
@@ -47,6 +49,9 @@ GREY = (0.299, 0.587, 0.114)
 
 WHITENING_CUTOFF = 0.4
 """Cycles a pixel where the whitening filter has fallen to 1/e of its ramp, so that noise at the finest scale isn't raised."""
+
+ROUNDING = 1e-12
+"""What is left of a constant image after filtering, relative to its brightness, is below this."""
 
 MNIST_FILE = "mnist_784.npz"
 
@@ -226,7 +231,13 @@ def sample_images() -> SampleImages:
 
 
 def natural_patches(
-    num: int, size: int, rng: np.random.Generator, *, whiten: bool = True, min_contrast: float = 0.3
+    num: int,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    whiten: bool = True,
+    shrink: int = 2,
+    min_contrast: float = 0.3,
 ) -> np.ndarray:
     """Cut square patches at random from the two photographs.
 
@@ -235,10 +246,12 @@ def natural_patches(
     num : int
         At least 1.
     size : int
-        Side in pixels, 1 to 427.
+        Side in pixels, 1 to 427 // shrink.
     rng : numpy.random.Generator
     whiten : bool
-        Flatten the spectrum of each photograph, which falls about as 1/f, by a filter f exp(-(f/f₀)⁴) before it is cut.
+        Flatten the spectrum of each photograph before it is cut, as `whiten` does.
+    shrink : int
+        1 to 8: first average the photographs over squares of this side, which takes away the traces of their compression.
     min_contrast : float
         In [0, 0.5]. Patches whose standard deviation is less than this part of their photograph's are passed over, for
         half of the two pictures is empty sky and ground. A patch of one pixel has no contrast and is always taken.
@@ -255,16 +268,14 @@ def natural_patches(
     ImportError
         As for `sample_images`.
 
-    References
-    ----------
-    Field (1987), Relations between the statistics of natural images and the response properties of cortical cells; Olshausen
-    & Field (1997), Sparse coding with an overcomplete basis set (the filter).
     """
     if num < 1:
         raise ValueError(f"num: expected at least 1, got {num}")
     if not 0 <= min_contrast <= 0.5:
         raise ValueError(f"min_contrast: expected 0 to 0.5, got {min_contrast}")
-    images = _prepared_images(whiten)
+    if shrink not in range(1, 9):
+        raise ValueError(f"shrink: expected 1 to 8, got {shrink}")
+    images = _prepared_images(whiten, shrink)
     rows, columns = images[0].shape
     if not 1 <= size <= min(rows, columns):
         raise ValueError(f"size: expected 1 to {min(rows, columns)}, got {size}")
@@ -280,11 +291,47 @@ def natural_patches(
     return patches / np.sqrt(np.mean(patches**2))
 
 
+def whiten(images) -> np.ndarray:
+    """Flatten the spectrum of each image, which falls about as 1/f in photographs, by a filter f exp(-(f/f₀)⁴).
+
+    Parameters
+    ----------
+    images : array_like, shape (n, R, C)
+
+    Returns
+    -------
+    ndarray, shape (n, R, C), float64
+        Scaled together, so that the mean of squares is 1; all 0 if every image is constant.
+
+    Raises
+    ------
+    ValueError
+        If the shape doesn't fit or a pixel isn't finite.
+
+    References
+    ----------
+    Field (1987), Relations between the statistics of natural images and the response properties of cortical cells; Olshausen
+    & Field (1997), Sparse coding with an overcomplete basis set (the filter).
+    """
+    images = real_array("images", images, 3)
+    if images.size == 0:
+        raise ValueError(f"images: expected at least one pixel, got shape {images.shape}")
+    white = np.stack([_whitened(image - image.mean()) for image in images])
+    scale = np.sqrt(np.mean(white**2))
+    return white / scale if scale > ROUNDING * np.abs(images).max() else np.zeros_like(white)
+
+
 @functools.cache
-def _prepared_images(whiten: bool) -> tuple[np.ndarray, ...]:
+def _prepared_images(whiten: bool, shrink: int) -> tuple[np.ndarray, ...]:
     """The photographs with mean 0 and variance 1 over their pixels."""
     prepared = []
     for image in sample_images():
+        rows, columns = (side // shrink for side in image.shape)
+        image = (
+            image[: rows * shrink, : columns * shrink]
+            .reshape(rows, shrink, columns, shrink)
+            .mean(axis=(1, 3))
+        )
         if whiten:
             image = _whitened(image)
         prepared.append((image - image.mean()) / image.std())

@@ -165,9 +165,18 @@ def test_whitening_flattens_the_spectrum():
     assert -1 < spectral_slope(white) < 1
 
 
-@pytest.mark.parametrize("size", [1, 2, 427])
-def test_patches_of_extreme_sizes(size):
-    patches = datasets.natural_patches(2, size, np.random.default_rng(0), min_contrast=0.5)
+def test_whitened_drawings_have_unit_variance_and_flat_ones_stay_flat():
+    white = datasets.whiten(datasets.drawn_objects(3, np.random.default_rng(0), (20, 31)).images)
+    assert white.shape == (12, 20, 31)
+    assert np.mean(white**2) == pytest.approx(1)
+    assert abs(white.mean()) < 0.02
+    np.testing.assert_array_equal(datasets.whiten(np.full((2, 5, 6), 0.3)), 0)
+    np.testing.assert_array_equal(datasets.whiten(np.zeros((1, 1, 1))), 0)
+
+
+@pytest.mark.parametrize(("size", "shrink"), [(1, 1), (2, 1), (427, 1), (1, 8), (53, 8)])
+def test_patches_of_extreme_sizes(size, shrink):
+    patches = datasets.natural_patches(2, size, np.random.default_rng(0), shrink=shrink, min_contrast=0.5)
     assert patches.shape == (2, size, size)
     assert np.isfinite(patches).all()
 
@@ -301,8 +310,13 @@ RNG = np.random.default_rng(0)
         (lambda: datasets.qmr_network(3, 3, RNG, mean_causes=0.5), "mean_causes: expected at least 1"),
         (lambda: datasets.qmr_network(3, 3, RNG, mean_causes=np.nan), "mean_causes: expected at least 1"),
         (lambda: datasets.natural_patches(0, 3, RNG), "num: expected at least 1"),
-        (lambda: datasets.natural_patches(1, 428, RNG), "size: expected 1 to 427, got 428"),
-        (lambda: datasets.natural_patches(1, 0, RNG), "size: expected 1 to 427, got 0"),
+        (lambda: datasets.natural_patches(1, 214, RNG), "size: expected 1 to 213, got 214"),
+        (lambda: datasets.natural_patches(1, 0, RNG, shrink=1), "size: expected 1 to 427, got 0"),
+        (lambda: datasets.natural_patches(1, 8, RNG, shrink=0), "shrink: expected 1 to 8, got 0"),
+        (lambda: datasets.natural_patches(1, 8, RNG, shrink=1.5), "shrink: expected 1 to 8, got 1.5"),
+        (lambda: datasets.whiten(np.zeros((3, 4))), "images: expected 3 dimension"),
+        (lambda: datasets.whiten(np.full((1, 2, 2), np.nan)), "images: expected finite numbers"),
+        (lambda: datasets.whiten(np.zeros((1, 0, 2))), "images: expected at least one pixel"),
         (lambda: datasets.natural_patches(1, 8, RNG, min_contrast=np.nan), "min_contrast: expected 0 to 0.5"),
     ],
 )
