@@ -287,10 +287,12 @@ def _train_epoch(
     for start in range(0, len(X), settings.batch_size):
         batch = X[order[start : start + settings.batch_size]]
         gradient, back, units = cd_gradient(machine, batch, settings.num_steps, rng)
-        squares += float(np.sum((batch - back).astype(np.float64) ** 2))
         means = units.hidden.mean(axis=(0, 2, 3))
         active += float(means.mean()) * len(batch)
-        with np.errstate(over="ignore", invalid="ignore"):  # the next step refuses what isn't finite
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what isn't finite is refused at the next step or the end
+            squares += float(np.sum((batch - back).astype(np.float64) ** 2))
             for step, direction in zip(speed, gradient, strict=True):
                 step *= dtype(settings.momentum)
                 step += dtype(rate / places) * direction
@@ -299,7 +301,7 @@ def _train_epoch(
             speed.W[...] -= dtype(rate * settings.weight_decay) * machine.W
             for parameter, step in zip(machine[:3], speed, strict=True):
                 parameter += step
-    return squares / X.size, active / len(X)
+    return float(finite(np.float64(squares / X.size))), active / len(X)
 
 
 def _initial_machine(
