@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from autograder import demonstration, feedback, grade_class, gradebook
+from autograder import demonstration, feedback, grade_class, gradebook, validate
 from autograder.course import Course
 from autograder.gradebook import GradebookError
 from autograder.report import Report
@@ -31,6 +31,14 @@ What is graded already and has not changed is left alone. A run that was interru
 
 example:
   autograder grade mean_field --jobs 2
+"""
+
+VALIDATE_HELP = """\
+Try how good an assignment's checks are: right solutions must pass in full, misconceptions must fail and be named,
+and mutants of the instructor's solution must fail. Prints a table and writes a page with every mutant that survived.
+
+example:
+  autograder validate mean_field --seeds 50
 """
 
 EPILOG = """\
@@ -97,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
         "example:\n  autograder feedback mean_field",
     )  # fmt: skip
     feedback.add_argument("assignment", metavar="ASSIGNMENT")
+
+    validation = _command(
+        commands, "validate", _validate, "try how good an assignment's checks are", VALIDATE_HELP
+    )
+    validation.add_argument("assignment", metavar="ASSIGNMENT")
+    validation.add_argument("--seeds", type=_positive, default=5, metavar="N",
+                          help="seeds that right solutions and misconceptions are tried with (default: 5)")  # fmt: skip
+    validation.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
+                          help="mutants tried at once (default: one a core)")  # fmt: skip
+    validation.add_argument("--alternatives", type=Path, metavar="DIR",
+                          help="folder of further right solutions (default: tests/alternatives of the course)")  # fmt: skip
 
     _command(commands, "demonstrate", _demonstrate, "write the demonstration class to submitted/",
              "Write the demonstration class to submitted/: every kind of submission that occurs.\n\n"
@@ -222,6 +241,58 @@ def _feedback(arguments: argparse.Namespace) -> int:
     ]
     print(f"{arguments.assignment}: {len(pages)} feedback pages in {course.feedback_folder}")
     return EXIT_DONE
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Drawn from here and by no thread of its own: processes are forked meanwhile.
+    with Progress(*columns, console=console, auto_refresh=False) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def show(function: str, done: int, total: int) -> None:
+            if function not in rows:
+                rows[function] = bar.add_task(function, total=total)
+            bar.update(rows[function], completed=done)
+            bar.refresh()
+
+        result = validate.validate(
+            course,
+            arguments.assignment,
+            seeds=arguments.seeds,
+            jobs=arguments.jobs,
+            alternatives=arguments.alternatives or course.directory / "tests" / "alternatives",
+            progress=show,
+        )
+    table = Table(
+        "exercise", "right solutions", "misconceptions named", "mutants killed", "seconds of checking"
+    )
+    for exercise in result.exercises:
+        passed = sum(not trial.problem for trial in exercise.right)
+        named = sum(not trial.problem for trial in exercise.misconceptions)
+        table.add_row(
+            exercise.function,
+            f"{passed} of {len(exercise.right)}",
+            f"{named} of {len(exercise.misconceptions)}",
+            f"{exercise.killed} of {exercise.num_mutants}",
+            f"{exercise.seconds:.3f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 140, markup=False, highlight=False).print(table)
+    print(
+        f"{100 * result.killed_share:.2f} % of all mutants were killed, {100 * result.score:.2f} % of those not equivalent"
+    )
+    for exercise in result.exercises:
+        for survivor in exercise.survivors:
+            reason = survivor.reason or "NO REASON DECLARED: the checks have a gap"
+            print(f"\n{exercise.function}, {survivor.mutant.kind}: {reason}\n{survivor.mutant.diff}")
+    page = course.directory / "_build" / "validation" / f"{arguments.assignment}.html"
+    validate.write_page(result, page)
+    print(f"\npage: {page}")
+    for problem in result.problems:
+        print(f"to mend: {problem}", file=sys.stderr)
+    return EXIT_INCOMPLETE if result.problems else EXIT_DONE
 
 
 def _demonstrate(arguments: argparse.Namespace) -> int:

@@ -211,9 +211,10 @@ UPDATE = Exercise(
                  "impossible states to which the other factor gives no mass"),
     ),
     properties=(
-        Property("ordinary", "tables over two and three variables", 0.5,
+        Property("ordinary", "tables over two to four variables", 0.5,
                  lambda rng: [Instance((*_table(rng, (3, 4)), 0)), Instance((*_table(rng, (3, 4)), 1)),
-                              Instance((*_table(rng, (2, 3, 4)), 1)), Instance((*_table(rng, (2, 3, 4)), 2))]),
+                              Instance((*_table(rng, (2, 3, 4)), 0)), Instance((*_table(rng, (2, 3, 4)), 1)),
+                              Instance((*_table(rng, (2, 3, 4)), 2)), Instance((*_table(rng, (3, 2, 4, 2)), 1))]),
         Property("extreme", "log probabilities that overflow or underflow", 0.2, _update_extreme),
         Property("impossible", "impossible states", 0.15, _update_impossible),
         Property("edges", "one variable alone, one state alone, and the arguments left as they were", 0.15,
