@@ -207,10 +207,10 @@ def test_the_data_term_is_the_finite_difference_of_the_free_energy(gaussian):
 @pytest.mark.parametrize("num_steps", [1, 4])
 def test_contrastive_divergence_averages_to_its_expectation(num_steps):
     """Of the bias of a single binary unit pair: the chain's exact transition matrix gives the expected model term."""
-    machine = ConvRBM(np.array([[[[1.3]]]]), np.array([0.4]), np.array([-0.6]), pool=1)
+    machine = ConvRBM(np.array([[[[6.0]]]]), np.array([-3.0]), np.array([-2.5]), pool=1)
     data = np.ones((60_000, 1, 1, 1))
-    p_h = [1 / (1 + np.exp(0.6)), 1 / (1 + np.exp(0.6 - 1.3))]
-    p_v = [1 / (1 + np.exp(-0.4)), 1 / (1 + np.exp(-0.4 - 1.3))]
+    p_h = [1 / (1 + np.exp(2.5)), 1 / (1 + np.exp(2.5 - 6))]
+    p_v = [1 / (1 + np.exp(3)), 1 / (1 + np.exp(3 - 6))]
     v_mean = 1.0
     for _ in range(num_steps):
         h_mean = v_mean * p_h[1] + (1 - v_mean) * p_h[0]
