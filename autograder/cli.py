@@ -267,7 +267,7 @@ def _validate(arguments: argparse.Namespace) -> int:
             progress=show,
         )
     table = Table(
-        "exercise", "right solutions", "misconceptions named", "mutants killed", "seconds of checking"
+        "exercise", "right solutions", "misconceptions named", "mutants killed", "checking a submission"
     )
     for exercise in result.exercises:
         passed = sum(not trial.problem for trial in exercise.right)
@@ -277,7 +277,7 @@ def _validate(arguments: argparse.Namespace) -> int:
             f"{passed} of {len(exercise.right)}",
             f"{named} of {len(exercise.misconceptions)}",
             f"{exercise.killed} of {exercise.num_mutants}",
-            f"{exercise.seconds:.3f}",
+            f"{1000 * exercise.seconds:.1f} ms",
         )
     Console(width=None if sys.stdout.isatty() else 140, markup=False, highlight=False).print(table)
     print(
