@@ -192,7 +192,9 @@ def features(net: ConvDBN, layer: int | None = None) -> np.ndarray:
     return picture
 
 
-def strongest_patches(net: ConvDBN, X, num_patches: int, layer: int | None = None) -> np.ndarray:
+def strongest_patches(
+    net: ConvDBN, X, num_patches: int, layer: int | None = None, *, pictures=None
+) -> np.ndarray:
     """Cut out what makes each unit of a layer most active: its receptive field, at its best place in the best images.
 
     Parameters
@@ -203,10 +205,12 @@ def strongest_patches(net: ConvDBN, X, num_patches: int, layer: int | None = Non
         Of each unit, from different images: 1 to n.
     layer : int, optional
         1 for the first; by default the top one.
+    pictures : array_like, shape (n, channels, R, C), optional
+        What to cut from in place of X: the images before they were whitened, say.
 
     Returns
     -------
-    ndarray, shape (K, num_patches, L, height, width)
+    ndarray, shape (K, num_patches, channels, height, width)
         Strongest first.
 
     Raises
@@ -215,7 +219,9 @@ def strongest_patches(net: ConvDBN, X, num_patches: int, layer: int | None = Non
         If something is malformed.
     """
     activations = transform(net, X, layer)
-    X = np.asarray(X)
+    pictures = np.asarray(X if pictures is None else pictures)
+    if pictures.ndim != 4 or (len(pictures), *pictures.shape[2:]) != (len(X), *np.shape(X)[2:]):
+        raise ValueError(f"pictures: expected images of the shape of X, {np.shape(X)}, got {pictures.shape}")
     n, K, _, columns = activations.shape
     if not 1 <= num_patches <= n:
         raise ValueError(f"num_patches: expected 1 to {n}, the number of images, got {num_patches}")
@@ -227,11 +233,11 @@ def strongest_patches(net: ConvDBN, X, num_patches: int, layer: int | None = Non
     places = activations.reshape(n, K, -1)
     best, strength = places.argmax(axis=2), places.max(axis=2)
     order = np.argsort(-strength, axis=0, kind="stable")[:num_patches]
-    patches = np.empty((K, num_patches, X.shape[1], height, width), dtype=X.dtype)
+    patches = np.empty((K, num_patches, pictures.shape[1], height, width), dtype=pictures.dtype)
     for k in range(K):
         for rank, image in enumerate(order[:, k]):
             i, j = (stride * int(place) for place in divmod(best[image, k], columns))
-            patches[k, rank] = X[image, :, i : i + height, j : j + width]
+            patches[k, rank] = pictures[image, :, i : i + height, j : j + width]
     return patches
 
 

@@ -90,6 +90,9 @@ def test_strongest_patches_hold_what_a_filter_looks_for():
     assert patches.shape == (2, 2, 1, 4, 4)
     np.testing.assert_array_equal(patches[0, 0, 0], X[1, 0, 2:6, 8:12])
     np.testing.assert_array_equal(patches[1, 0, 0], X[3, 0, 6:10, 0:4])
+    coloured = np.concatenate([X, -X, 2 * X], axis=1)
+    cut = conv_dbn.strongest_patches(ConvDBN((first,)), X, 1, pictures=coloured)
+    np.testing.assert_array_equal(cut[0, 0], coloured[1, :, 2:6, 8:12])
     second = conv_rbm.ConvRBM(np.eye(2)[:, :, None, None] * 4, np.zeros(2), np.zeros(2), pool=1)
     patches = conv_dbn.strongest_patches(ConvDBN((first, second)), X, 5)
     assert patches.shape == (2, 5, 1, 4, 4)
@@ -212,6 +215,10 @@ LAYER = {"num_filters": 2, "filter_size": 2}
         (lambda: conv_dbn.transform(N, X, 3), "layer: expected 1 to 2, got 3"),
         (lambda: conv_dbn.features(N, 0), "layer: expected 1 to 2, got 0"),
         (lambda: conv_dbn.strongest_patches(N, X, 3), "num_patches: expected 1 to 2"),
+        (
+            lambda: conv_dbn.strongest_patches(N, X, 1, pictures=X[:1]),
+            "pictures: expected images of the shape",
+        ),
         (lambda: conv_dbn.fit_greedy(X, [], RNG), "layers: expected at least one"),
         (lambda: conv_dbn.fit_greedy(X, [{"num_filters": 2}], RNG), r"layers\[0\]: expected num_filters and"),
         (
