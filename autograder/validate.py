@@ -23,7 +23,7 @@ import jinja2
 import nbformat
 from markupsafe import Markup
 
-from autograder import check, checks, exercises
+from autograder import check, checks, demonstration, exercises
 from autograder.check import Outcome
 from autograder.course import Course
 from autograder.demonstration import REGION
@@ -65,6 +65,7 @@ class ExerciseValidation:
     function: str
     right: list[Trial] = field(default_factory=list)
     misconceptions: list[Trial] = field(default_factory=list)
+    partly_right: list[Trial] = field(default_factory=list)  # the demonstration class's
     num_mutants: int = 0
     survivors: list[Survivor] = field(default_factory=list)
     seconds: float = 0.0  # for all properties of one submission, references computed
@@ -91,7 +92,7 @@ class Validation:
         for exercise in self.exercises:
             lines += [
                 f"{exercise.function}: {trial.name}: {trial.problem}"
-                for trial in exercise.right + exercise.misconceptions
+                for trial in exercise.right + exercise.misconceptions + exercise.partly_right
                 if trial.problem
             ]
             lines += [
@@ -149,17 +150,23 @@ def validate(
     declared = exercises.load(assignment)
     cells = _solution_cells(course, assignment, declared)
     others = _alternatives(alternatives, assignment)
+    own = demonstration.particulars(assignment)
     equivalent = _equivalent(assignment)
+    other_route, partly_right = (_namespace(cells | code) for code in (own.OTHER_ROUTE, own.PARTLY_RIGHT))
+    whole = _namespace(cells)
     found, results = set(), []
     for function, exercise in declared.items():
         result = ExerciseValidation(function)
-        whole = _namespace(cells, function, cells[function])
         right = {"the instructor's solution": whole[function], "the reference": exercise.reference}
+        if function in own.OTHER_ROUTE:
+            right["another route"] = other_route[function]
         right |= {f.__name__: f for f in others.get(function, ())}
         result.right = [_must_pass(exercise, name, f, seeds) for name, f in right.items()]
         result.misconceptions = [
             _must_be_named(exercise, m.name, m.function, seeds) for m in exercise.misconceptions
         ]
+        if function in own.PARTLY_RIGHT:
+            result.partly_right = [_must_earn_a_share(exercise, "half right", partly_right[function], seeds)]
         start = time.perf_counter()
         _judge(exercise, whole[function], 0)
         result.seconds = time.perf_counter() - start
@@ -205,11 +212,11 @@ def _solution_cells(course: Course, assignment: str, declared: dict[str, Exercis
     return cells
 
 
-def _namespace(cells: dict[str, str], function: str, code: str) -> dict[str, Any]:
-    """Run all solution cells, with `code` as that of one of them."""
+def _namespace(cells: dict[str, str]) -> dict[str, Any]:
+    """Run the setup and all solution cells, in the notebook's order."""
     scope: dict[str, Any] = {}
-    for name, own in cells.items():
-        exec(compile(code if name == function else own, name, "exec"), scope)
+    for name, code in cells.items():
+        exec(compile(code, name, "exec"), scope)
     return scope
 
 
@@ -241,6 +248,15 @@ def _must_be_named(exercise: Exercise, name: str, function: Callable, seeds: int
             )
         points.add(result.points)
     return Trial(name, "" if len(points) == 1 else f"earns points that depend on the seed: {sorted(points)}")
+
+
+def _must_earn_a_share(exercise: Exercise, name: str, function: Callable, seeds: int) -> Trial:
+    points = {_judge(exercise, function, seed).points for seed in range(seeds)}
+    if len(points) > 1:
+        return Trial(name, f"earns points that depend on the seed: {sorted(points)}")
+    return Trial(
+        name, "" if 0 < min(points) < 1 else f"earns {min(points):g} of 1, neither nothing nor all was meant"
+    )
 
 
 def _alternatives(folder: Path | None, assignment: str) -> dict[str, tuple[Callable, ...]]:
@@ -301,7 +317,7 @@ def _try_one(exercise: Exercise, cells: dict[str, str], mutant: Mutant, sender) 
         in_use = int(status.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
     try:
-        scope = _namespace(cells, exercise.function, mutant.code)
+        scope = _namespace(cells | {exercise.function: mutant.code})
     except Exception:  # noqa: BLE001 - a mutant may fail in any way, which is what it should do
         sender.send(False)
         return

@@ -14,6 +14,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import nbformat
@@ -33,10 +34,15 @@ class Student(NamedTuple):
     notebook: bytes
 
 
+def particulars(assignment: str) -> ModuleType:
+    """Return the module with what is particular to one assignment: OTHER_ROUTE and PARTLY_RIGHT, code by function."""
+    return importlib.import_module(f"autograder.demonstration.{assignment}")
+
+
 def students(assignment: str, source: NotebookNode) -> Iterator[Student]:
     """Generate the class of one assignment from the instructor's notebook."""
     declared = list(exercises.load(assignment).values())
-    own = importlib.import_module(f"autograder.demonstration.{assignment}")
+    own = particulars(assignment)
     solved = _solved(source)
     first, second = declared[0].function, declared[1].function
 
