@@ -327,7 +327,7 @@ def _log_partition_strong(rng):
     _, low, _ = _machine(rng, 4, 2)
     return [
         Instance((W, b, c), "a weight beyond what exp can take"),
-        Instance((np.zeros((4, 2)), low + 400.0, rng.normal(size=2)), "biases beyond what exp can take"),
+        Instance((np.zeros((4, 5)), low + 400.0, rng.normal(size=5)), "biases beyond what exp can take"),
         Instance((0.1 * rng.normal(size=(2, 3)), rng.uniform(-1, 1, 2), rng.uniform(750, 900, 3)), "biases beyond what exp can take"),
     ]  # fmt: skip
 
@@ -758,9 +758,11 @@ def _bound_run(rng, n, D, H, step=0.7):
 def _bound_certain(rng):
     x, W, b, c, *step = _bound_run(rng, 4, 3, 4)
     strong = 30 * np.sign(W) + W
+    x[0, :2] = 1.0, 0.0
+    unlikely = b + np.array([-300.0, 300.0, 0.0])  # of the first row of x, whatever h
     return [
         Instance((x, W, b, rng.uniform(750, 900) * np.array([1, -1, 0, 0]) + c, *step), "hidden units that are certain"),
-        Instance((x, strong, b, c, *step), "strong weights, which make units of both layers certain"),
+        Instance((x, strong, unlikely, c, *step), "strong weights and biases, which make units of both layers certain"),
     ]  # fmt: skip
 
 

@@ -5,13 +5,14 @@ import pytest
 
 from autograder import check, checks, exercises
 from autograder.check import Outcome
-from tests.alternatives import em, gibbs_principle, mean_field, two_kls
+from tests.alternatives import dbn, em, gibbs_principle, mean_field, two_kls
 
 ALTERNATIVES = {
     "gibbs_principle": gibbs_principle.SOLUTIONS,
     "mean_field": mean_field.SOLUTIONS,
     "two_kls": two_kls.SOLUTIONS,
     "em": em.SOLUTIONS,
+    "dbn": dbn.SOLUTIONS,
 }
 EXERCISES = [exercise for assignment in ALTERNATIVES for exercise in exercises.load(assignment).values()]
 SEEDS = [0, 1, 17, 2**100 + 3]
