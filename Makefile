@@ -41,6 +41,7 @@ book: _build/book ## the book, in _build/html/index.html
 
 _build/kernels: .venv/installed $(LIBRARY)
 	@echo "==> kernels: filling numba's cache"
+	@rm -f lectures_lib/__pycache__/*.nb?  # numba sees that a file changed, but not that one it takes functions from did
 	@$(BIN)/python -m lectures_lib
 	@mkdir -p _build && touch $@
 

@@ -286,7 +286,7 @@ def fit(
         order = rng.permutation(len(X))
         squares = 0.0
         for start in range(0, len(X), batch_size):
-            squares += trainer.step(X[order[start : start + batch_size]], rate, momentum, weight_decay)
+            squares += trainer.step(X, order[start : start + batch_size], rate, momentum, weight_decay)
         errors[epoch] = squares / X.size
         if callback is not None:
             callback(Epoch(epoch + 1, machine, float(errors[epoch])))
@@ -314,13 +314,16 @@ class _Trainer:
         if persistent:
             self.chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
 
-    def step(self, batch: np.ndarray, rate: float, momentum: float, weight_decay: float) -> float:
-        """Move the machine by one batch; returns the squared error of its reconstruction."""
-        (W, b, c), dtype, n = self.machine, self.dtype, len(batch)
+    def step(
+        self, X: np.ndarray, rows: np.ndarray, rate: float, momentum: float, weight_decay: float
+    ) -> float:
+        """Move the machine by the batch of these rows; returns the squared error of its reconstruction."""
+        (W, b, c), dtype, n = self.machine, self.dtype, len(rows)
         m = n if self.chains is None else len(self.chains)
         visible, hidden = self.visible[: n + m], self.hidden[: n + m]
         sample, means = self.sample, self.means
-        visible[:n] = batch
+        batch = visible[:n]
+        np.take(X, rows, axis=0, out=batch)
         np.matmul(batch, W, out=hidden[:n])
         activate(hidden[:n], c, self.generators, sample[:n])
         np.matmul(sample[:n], W.T, out=means[:n])
