@@ -85,9 +85,11 @@ def free_energy(v, W, b, c):
     field = np.clip(v @ W + c, -500, 500)
     return -(v @ b) - np.log1p(np.exp(field)).sum(axis=1)
 """,
-    # Enumerates the visible layer, however large it is.
+    # Enumerates the visible layer, however small the hidden one is.
     "log_partition": """
 def log_partition(W, b, c):
+    if len(b) > 20:
+        raise ValueError("too many states")
     states = np.array(list(np.ndindex(*[2] * len(b))))
     exponents = states @ b + np.logaddexp(0, states @ W + c).sum(axis=1)
     return np.logaddexp.reduce(exponents)
