@@ -187,7 +187,8 @@ def _call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         yield "function", ast.Call(func, node.args, node.keywords)
     if name == "range" and len(node.args) == 1:
         yield "off by one", ast.Call(node.func, [ast.Constant(1), node.args[0]], [])
-        yield "off by one", ast.Call(node.func, [ast.BinOp(node.args[0], ast.Sub(), ast.Constant(1))], [])
+        if not isinstance(node.args[0], ast.Constant):  # of a number one less is made anyway
+            yield "off by one", ast.Call(node.func, [ast.BinOp(node.args[0], ast.Sub(), ast.Constant(1))], [])
     for index, keyword in enumerate(node.keywords):
         rest = node.keywords[:index] + node.keywords[index + 1 :]
         if keyword.arg not in (None, "dtype"):
