@@ -1,7 +1,7 @@
 """First-order mutants of a solution: its code with one small change each, as slips make them.
 
 A check that is any good fails all of them, but for those that compute the same by another way. Conversions of what is an array or a
-number already (asarray, float, dtype=) are left alone, and so is the order
+number already (asarray, float, dtype=, strict=) are left alone, and so is the order
 of a difference whose square or absolute value is taken: nothing depends on them.
 """
 
@@ -32,6 +32,7 @@ class Mutant(NamedTuple):
 
 
 COMMUTATIVE = ("max", "min", "maximum", "minimum", "logaddexp", "multiply", "add", "allclose", "array_equal")
+SAFEGUARDS = ("dtype", "strict")
 CONVERSIONS = ("asarray", "float", "list", "tuple")
 
 OPERATORS = {
@@ -84,6 +85,8 @@ def _sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
             ):
                 continue
             if isinstance(parent, ast.JoinedStr | ast.FormattedValue | ast.Module):
+                continue
+            if isinstance(parent, ast.keyword) and parent.arg in SAFEGUARDS:
                 continue
             if isinstance(value, ast.AST):
                 yield parent, field, None, value
@@ -191,7 +194,7 @@ def _call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
             yield "off by one", ast.Call(node.func, [ast.BinOp(node.args[0], ast.Sub(), ast.Constant(1))], [])
     for index, keyword in enumerate(node.keywords):
         rest = node.keywords[:index] + node.keywords[index + 1 :]
-        if keyword.arg not in (None, "dtype"):
+        if keyword.arg is not None and keyword.arg not in SAFEGUARDS:
             yield "dropped argument", ast.Call(node.func, node.args, rest)
 
 
