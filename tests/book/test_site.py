@@ -11,11 +11,13 @@ from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "book").glob("*.md"))
-CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field"]
+CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em"]
 PAGE_LIMIT = 3_000_000  # bytes; a page should open at once on a slow line
 HINT_ANCHORS = {
     "gibbs_principle": ["entropy", "kl-divergence", "elbo", "posterior", "quickscore"],
     "mean_field": ["energy", "coordinate-update", "coordinate-ascent", "bound", "denoising"],
+    "two_kls": ["kl-gaussian", "factorized", "moment-matching", "kl-on-a-grid", "reverse-kl-fit"],
+    "em": ["e-step", "m-step", "log-likelihood", "objective", "algorithm", "hard-em"],
 }
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -117,6 +119,21 @@ def test_chapter_has_a_slider(chapter, pages):
         assert len(slider.select("img")) == int(control["max"]) + 1
         assert len(slider.select("img:not([hidden])")) == 1
     assert pages[f"{chapter}.html"].select("figure.slider")
+
+
+@pytest.mark.parametrize(
+    ("chapter", "numbers"),
+    [
+        # Two humps: variance and KL(p‖q) of the moment match, the reverse minima on a hump and between them, and the separations at
+        # which minima on the humps appear and become the least.
+        ("two_kls", ["4.49", "0.420505", "0.686", "0.727", "4.83", "5.60"]),
+        # The log-likelihoods of the fit and of the true means, the growth at the saddle, the flowers named right in four units.
+        ("em", ["-672.19", "-675.78", "3.66", "133", "125", "147"]),
+    ],
+)
+def test_known_numbers_are_on_the_page(chapter, numbers, pages):
+    shown = {node.text for node in pages[f"{chapter}.html"].select("article span.pasted-text")}
+    assert set(numbers) <= shown
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
