@@ -1,5 +1,6 @@
 """Builds the book once for all its tests; executed chapters come from the cache where nothing changed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,5 +29,6 @@ def site(build) -> Path:
 @pytest.fixture(scope="session")
 def pages(site) -> dict[str, BeautifulSoup]:
     """Every page of the book that has a source, parsed, by its file name."""
-    names = sorted(path.with_suffix(".html").name for path in (ROOT / "book").glob("*.md"))
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf8")
+    names = sorted(f"{page}.html" for page in re.findall(r"(?m)^\s*(?:- file|root): (\w+)", toc))
     return {name: BeautifulSoup((site / name).read_text(encoding="utf8"), "html.parser") for name in names}

@@ -1,6 +1,7 @@
 """The built book in a browser with no network: does each page open whole, on both widths and both themes?"""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path.stem for path in (ROOT / "book").glob("*.md"))
+PAGES = sorted(re.findall(r"(?m)^\s*(?:- file|root): (\w+)", (ROOT / "_toc.yml").read_text(encoding="utf8")))
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 ARGUMENTS += ["--disable-sync", "--no-first-run"]
 VIEWS = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]

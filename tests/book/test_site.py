@@ -10,7 +10,8 @@ import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted((ROOT / "book").glob("*.md"))
+LISTED = re.findall(r"(?m)^\s*(?:- file|root): (\w+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
+SOURCES = [ROOT / "book" / f"{page}.md" for page in sorted(LISTED)]
 CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em"]
 PAGE_LIMIT = 3_000_000  # bytes; a page should open at once on a slow line
 HINT_ANCHORS = {
