@@ -94,7 +94,9 @@ def test_slider_is_legible_on_a_dark_page(browser, site):
     context.close()
 
 
-@pytest.mark.parametrize("name", ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em"])
+@pytest.mark.parametrize(
+    "name", ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em", "rbm", "dbn", "features"]
+)
 def test_slider_obeys_the_keyboard(name, context, site):
     page, _ = open_page(context, site, name)
     slider = page.locator("figure.slider").first

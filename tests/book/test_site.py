@@ -12,13 +12,15 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = re.findall(r"(?m)^\s*(?:- file|root): (\w+)", (ROOT / "_toc.yml").read_text(encoding="utf8"))
 SOURCES = [ROOT / "book" / f"{page}.md" for page in sorted(LISTED)]
-CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em"]
+CHAPTERS = ["graphical_models", "gibbs_principle", "mean_field", "two_kls", "em", "rbm", "dbn", "features"]
 PAGE_LIMIT = 3_000_000  # bytes; a page should open at once on a slow line
 HINT_ANCHORS = {
     "gibbs_principle": ["entropy", "kl-divergence", "elbo", "posterior", "quickscore"],
     "mean_field": ["energy", "coordinate-update", "coordinate-ascent", "bound", "denoising"],
     "two_kls": ["kl-gaussian", "factorized", "moment-matching", "kl-on-a-grid", "reverse-kl-fit"],
     "em": ["e-step", "m-step", "log-likelihood", "objective", "algorithm", "hard-em"],
+    "rbm": ["rbm", "free-energy", "rbm-partition-function", "contrastive-divergence"],
+    "dbn": ["tied-weights", "sampling"],
 }
 
 sys.path.insert(0, str(Path(__file__).parent))
