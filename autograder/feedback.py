@@ -20,6 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from autograder.checks import MISSING
 from autograder.course import Course
 from autograder.gradebook import manual_marks, standing
 from autograder.report import ExerciseResult, Report
@@ -43,6 +44,8 @@ class _Output(NamedTuple):
 
 class _Cell(NamedTuple):
     title: str
+    anchor: str
+    names_function: bool  # the title is a function's name, not words
     theirs: bool
     source: Markup  # code with its colours, or rendered markdown
     is_code: bool
@@ -52,6 +55,8 @@ class _Cell(NamedTuple):
 class _Exercise(NamedTuple):
     title: str
     anchor: str
+    headline: str  # what went wrong, in a phrase; "" when nothing did
+    cell: str  # anchor of the student's cell, "" if it isn't shown
     result: ExerciseResult
     points: float  # with the mark by hand, if there is one
     mark: _Mark | None
@@ -93,7 +98,9 @@ def write(course: Course, report: Report, notebook: NotebookNode) -> Path:
 def _page(course: Course, report: Report, notebook: NotebookNode, folder: Path) -> str:
     notebook = sanitise_notebook(notebook, report)
     marks = {name: _Mark(*m) for name, m in manual_marks(course, report.student, report.assignment).items()}
-    exercises = [_exercise(course, result, marks, folder) for result in report.exercises]
+    cells = list(_cells(notebook, {_function(result) for result in report.exercises}))
+    anchors = {cell.anchor for cell in cells}
+    exercises = [_exercise(course, result, marks, anchors, folder) for result in report.exercises]
     answers = list(_answers(notebook, marks))
     score = standing(course, report.student, report.assignment)
     points = sum(e.points for e in exercises) + sum(a.points or 0.0 for a in answers)
@@ -107,7 +114,7 @@ def _page(course: Course, report: Report, notebook: NotebookNode, folder: Path) 
         points=score.score - score.late_penalty if score else points,
         late_penalty=score.late_penalty if score else 0.0,
         max_points=report.max_points + sum(answer.max_points for answer in answers),
-        cells=list(_cells(notebook)),
+        cells=cells,
         # A failed grading's notes are for the person who mends it.
         notes=[] if report.status == "failed" else [plain_text(note) for note in report.notes],
         style=Markup(style),  # a file of this package
@@ -126,6 +133,8 @@ def _template() -> jinja2.Template:
     )
     environment.filters["points"] = lambda value: f"{round(value, 2):g}"
     environment.filters["plain"] = plain_text
+    environment.globals["unsaid"] = _unsaid
+    environment.filters["sentence"] = _capital
     return environment.get_template("feedback.html.j2")
 
 
@@ -140,18 +149,35 @@ def _title(notebook: NotebookNode, assignment: str) -> str:
 
 
 def _words(name: str) -> str:
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
+    return _capital(name.replace("_", " ").strip())
 
 
-def _exercise(course: Course, result: ExerciseResult, marks: dict[str, _Mark], folder: Path) -> _Exercise:
-    function = result.exercise.rpartition(".")[2]
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _function(result: ExerciseResult) -> str:
+    return result.exercise.rpartition(".")[2]
+
+
+def _unsaid(result: ExerciseResult) -> tuple[str, ...]:
+    """What a property's observation needn't say again, since it is said of the whole exercise."""
+    return (MISSING, result.reason) if result.reason and not result.misconception else (MISSING,)
+
+
+def _exercise(
+    course: Course, result: ExerciseResult, marks: dict[str, _Mark], anchors: set[str], folder: Path
+) -> _Exercise:
+    function = _function(result)
+    cell = f"cell-{function}"
     score = marks.get(result.grade_id, _Mark(None, "")).score
     comments = [marks[name].comment for name in (function, result.grade_id) if name in marks]
     comment = "\n".join(filter(None, comments))
     return _Exercise(
         title=function,
         anchor=f"exercise-{function}",
+        headline=result.misconception or result.reason,
+        cell=cell if cell in anchors else "",
         result=result,
         points=result.points if score is None else score,
         mark=None if score is None and not comment else _Mark(score, comment),
@@ -188,17 +214,20 @@ def _answers(notebook: NotebookNode, marks: dict[str, _Mark]) -> Iterator[_Answe
             yield _Answer(_words(nbgrader["grade_id"]), points, float(nbgrader["points"]), mark.comment)
 
 
-def _cells(notebook: NotebookNode) -> Iterator[_Cell]:
+def _cells(notebook: NotebookNode, functions: set[str]) -> Iterator[_Cell]:
     """The student's cells, and the others that put something out."""
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells, start=1):
         nbgrader = cell.metadata.get("nbgrader", {})
         theirs = is_students(cell)
         is_verdict = nbgrader.get("grade") and not nbgrader.get("solution")
         if is_verdict or not (theirs or cell.get("outputs")):
             continue
         is_code = cell.cell_type == "code"
+        grade_id = nbgrader.get("grade_id", "")
         yield _Cell(
-            title=_words(nbgrader.get("grade_id", "a cell that you added")),
+            title=grade_id if grade_id in functions else _words(grade_id or "a cell that you added"),
+            anchor=f"cell-{grade_id or number}",
+            names_function=grade_id in functions,
             theirs=theirs,
             source=_code(cell.source) if is_code else _markdown(cell.source),
             is_code=is_code,

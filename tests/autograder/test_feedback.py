@@ -9,7 +9,9 @@ import zlib
 from html.parser import HTMLParser
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbgrader.api import Gradebook
+from playwright.sync_api import sync_playwright
 
 from autograder import feedback
 from autograder.gradebook import save
@@ -90,19 +92,19 @@ def test_the_page_says_what_was_found(course, full, rebuilt):
         "Feedback for ada",
         "Entropy",
         "1 of 6 points so far",
-        "entropy of ordinary distributions",
+        "Entropy of ordinary distributions",
         "Seen: the sign is opposite",
         "0 / 3",
-        "Hint. Every value seen was negative",
+        "Sign. Every value seen was negative",
         "A list is taken as an array.",
-        "Free response: a person has yet to mark this",
+        "A person has yet to mark this",
         "return p @ np.log(p)",
         "-0.69",
         "This cell did not finish: ran out of time",
         "a note",
     ):
         assert part in text, part
-    assert page.all("img")[0]["alt"] == "figure drawn by this cell"
+    assert page.all("img")[0]["alt"] == "figure drawn by the cell Entropy"
     assert "return 1" not in text
 
 
@@ -231,27 +233,84 @@ def test_the_shown_notebook_gives_the_same_page(course, full, rebuilt):
     assert written(course, full, shown) == written(course, full, rebuilt)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser(course, full, rebuilt, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    playwright = pytest.importorskip("playwright.sync_api")
+def kinds_of_pages(course, full, source, rebuilt):
+    """One page of each kind: the paths of pages as students get them."""
     (course.directory / "_build" / "html").mkdir(parents=True)
-    path = feedback.write(course, full, rebuilt)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for width in (1280, 390):
+    (wrong,) = full.exercises
+    right = dataclasses.replace(
+        wrong,
+        points=4.0,
+        properties=tuple(
+            dataclasses.replace(p, points=p.max_points, observation="") for p in wrong.properties
+        ),
+        **dict.fromkeys(("reason", "misconception", "hint"), ""),
+    )
+    blank = dataclasses.replace(
+        wrong,
+        points=0.0,
+        properties=tuple(
+            dataclasses.replace(p, points=0.0, observation="x: not attempted") for p in wrong.properties
+        ),
+        reason="not attempted",
+        misconception="",
+        hint="",
+    )
+    example = "the number is wrong\n  arguments: " + "[1., 2.], " * 60 + "\n  returned: 1"
+    long = ({"output_type": "stream", "name": "stdout", "text": "1234567890" * 400 + "\nline" * 300},)
+    reports = {
+        "misconception": full,
+        "right": dataclasses.replace(full, exercises=(right,), cells=()),
+        "blank": dataclasses.replace(full, exercises=(blank,), cells=(), notes=()),
+        "long": dataclasses.replace(
+            full,
+            exercises=(dataclasses.replace(wrong, example=example),),
+            cells=(CellRun(2, long, "stopped"),),
+        ),
+        "stopped": dataclasses.replace(full, reason="stopped: its memory was used up", exercises=(blank,)),
+        "refused": dataclasses.replace(full, status="refused", reason="the file is empty", cells=()),
+    }
+    return [
+        feedback.write(
+            course,
+            dataclasses.replace(report, student=kind),
+            rebuild(source, None).notebook if kind == "refused" else rebuilt,
+        )
+        for kind, report in reports.items()
+    ]
+
+
+def test_what_is_said_of_the_exercise_is_not_said_again(course, full, source, rebuilt):
+    pages = {path.parents[1].name: path.read_text() for path in kinds_of_pages(course, full, source, rebuilt)}
+    assert pages["blank"].count("ot attempted") == 2  # in the summary and on the exercise's card
+    assert "Seen: the sign is opposite" in pages["misconception"]
+    assert "<details><summary>What was checked" in pages["right"]
+    assert "<details><summary>What was checked" not in pages["blank"]
+    assert 'href="#cell-entropy"' in pages["misconception"]
+
+
+def test_in_a_browser(course, full, source, rebuilt, subtests):
+    """Every kind of page on a wide and a narrow screen, light and dark: nothing overflows, and axe finds no fault."""
+    axe, chromium = Axe(), shutil.which("chromium")
+    assert chromium, "this test needs the program chromium"
+    paths = kinds_of_pages(course, full, source, rebuilt)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for width, scheme in itertools.product((1280, 390), ("light", "dark")):
             context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
             page = context.new_page()
             messages, requests = [], []
             page.on("console", lambda message, to=messages: to.append(message.text))
             page.on("request", lambda request, to=requests: to.append(request.url))
-            page.goto(path.as_uri())
-            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-            assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none"
+            for path in paths:
+                with subtests.test(kind=path.parents[1].name, width=width, scheme=scheme):
+                    page.goto(path.as_uri())
+                    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+                    assert (
+                        page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none"
+                    )
+                    found = axe.run(page)
+                    assert found.response["violations"] == [], found.generate_report()
             assert messages == []
             assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-            found = axe.Axe().run(page)
-            assert found.response["violations"] == [], found.generate_report()
             context.close()
         browser.close()
