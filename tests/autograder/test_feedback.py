@@ -104,7 +104,7 @@ def test_the_page_says_what_was_found(course, full, rebuilt):
         "a note",
     ):
         assert part in text, part
-    assert page.all("img")[0]["alt"] == "figure drawn by the cell Entropy"
+    assert page.all("img")[0]["alt"] == "figure drawn by the cell Figure"
     assert "return 1" not in text
 
 
