@@ -18,6 +18,9 @@ c.ClearSolutions.text_stub = ""
 # book in _build/html.
 c.Autograder.book_url = ""
 
+# What a submission may use, where it differs from the defaults in autograder/sandbox/limits.py: bytes and seconds.
+c.Autograder.limits = {}
+
 # nbgrader's commands and formgrader's buttons grade with the sandbox, never in the instructor's own account.
 hooks.install()
 

@@ -16,6 +16,7 @@ import numpy as np
 from autograder.check import Outcome, call, explain, failure, recognise, remarks
 from autograder.exercise import Exercise, Instance, Property
 from autograder.report import ExerciseResult, PropertyResult
+from autograder.sandbox.inside.channel import Source
 
 Call = Callable[[str, tuple], Outcome]
 
@@ -149,6 +150,11 @@ def _unchanged(before: Any, after: Any) -> bool:
             and len(after) == len(before)
             and all(_unchanged(b, a) for b, a in zip(before, after, strict=True))
         )
+    if isinstance(before, dict):
+        same_keys = type(after) is dict and list(after) == list(before)
+        return same_keys and all(_unchanged(before[key], after[key]) for key in before)
+    if isinstance(before, Source):
+        return True  # a function has no state that could be seen
     if isinstance(before, np.ndarray):
         return (
             isinstance(after, np.ndarray)

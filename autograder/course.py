@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import sys
@@ -12,6 +13,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.intake import is_safe_name, student_folders
+from autograder.sandbox.limits import Limits
 
 CONFIG_FILE = "nbgrader_config.py"
 SEED_FILE = ".hidden_seed"
@@ -70,6 +72,27 @@ class Course:
     def book(self) -> str:
         """Where the book's pages are: a URL from the configuration, or else the folder of the built book."""
         return self.config.Autograder.get("book_url", "") or str(self.directory / "_build" / "html")
+
+    def limits(self) -> Limits:
+        """Return the limits of a submission, with what the configuration changes: c.Autograder.limits = {"cell_seconds": 60}.
+
+        Raises
+        ------
+        ValueError
+            If it names no limit, or a value is not above zero.
+        """
+        changes = dict(self.config.Autograder.get("limits", {}))
+        known = {field.name: type(field.default) for field in dataclasses.fields(Limits)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(
+                    f"c.Autograder.limits: there is no limit {name!r}; these are: {', '.join(known)}"
+                )
+            numbers = (int, float) if known[name] is float else (int,)
+            if type(value) not in numbers or not 0 < value < 2**62:
+                kind = "a number" if known[name] is float else "a whole number"
+                raise ValueError(f"c.Autograder.limits: expected {kind} above zero for {name}, got {value!r}")
+        return Limits(**changes)
 
     def assignments(self) -> list[str]:
         """Names of the assignments that have an instructor's notebook, sorted."""

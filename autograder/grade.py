@@ -29,7 +29,7 @@ from autograder.exercise import Exercise
 from autograder.intake import Refused, Submission
 from autograder.rebuild import rebuild
 from autograder.report import CellRun, ExerciseResult, Report
-from autograder.sandbox import Sandbox, Session, SessionLost
+from autograder.sandbox import Sandbox, Session, SessionLost, outputs
 
 MAX_LOST_CALLS = 2
 """Calls of one exercise that may time out or kill their process before its other instances are not tried."""
@@ -209,9 +209,11 @@ def _run_chunk(
     """
     limits = sandbox.limits
     lost: dict[int, str] = {}
+    before = limits.output_bytes - _size(runs)
     while True:
         session = start.fork()
         results: list[CellRun] = []
+        room = before
         for index, filename, source, _ in chunk.cells:
             if index in lost:
                 results.append(CellRun(index, (), lost[index]))
@@ -226,10 +228,15 @@ def _run_chunk(
                 lost[index] = error.reason
                 session.close()
                 break
-            results.append(CellRun(index, tuple(result.outputs), result.error))
+            results.append(CellRun(index, tuple(outputs.within(result.outputs, room)), result.error))
+            room -= _size(results[-1:])
         else:
             runs += results
             return session
+
+
+def _size(runs: list[CellRun]) -> int:
+    return sum(outputs.size(output) for run in runs for output in run.outputs)
 
 
 class _Caller:

@@ -62,6 +62,7 @@ def grade(
     isolation : str
         "auto", or "none" for no sandbox.
     limits : Limits, optional
+        Of a submission; by default the course's.
     progress : callable, optional
         Called with each Progress.
 
@@ -77,7 +78,10 @@ def grade(
     SandboxUnavailable
         If no sandbox can be had on this machine.
     """
-    limits = limits or Limits()
+    try:
+        limits = limits or course.limits()
+    except ValueError as error:
+        raise NotGradable(str(error)) from None
     check_assignment(course, assignment)
     present = course.students(assignment)
     unknown = sorted(set(students or ()) - set(present))

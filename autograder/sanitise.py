@@ -25,6 +25,15 @@ from autograder.report import ExerciseResult, Report
 MAX_TEXT = 50_000
 """Characters of one output that are shown: some thousand lines, more than anyone reads."""
 
+MAX_MARKDOWN = 20_000
+"""Characters of a markdown cell that are shown. Parsers need time that grows with the square of what is nested in it."""
+
+MAX_STUDENTS_TEXT = 200_000
+"""Characters of the student's code and markdown that are shown in all: colouring them takes seconds for a megabyte."""
+
+SHORT = 100
+"""A cell of so few characters is always shown."""
+
 MAX_OUTPUTS = 100
 MAX_IMAGE_BYTES = 4 * 2**20
 MAX_PIXELS = 40_000_000
@@ -45,11 +54,11 @@ _IMAGE = re.compile(r"!(?=\[)")
 _GAP = r"[\s\\]*"  # browsers skip white space inside a scheme, and markdown a backslash before the colon
 _SCHEME = re.compile(
     "(" + "|".join(_GAP.join(word) for word in ("javascript", "vbscript")) + f"){_GAP}:"
-    rf"|(\b{_GAP.join('data')}){_GAP}:(?={_GAP}[\w.+\-\\]*[/;,])",
+    rf"|(\b{_GAP.join('data')}){_GAP}:(?=[\s\w.+\-\\]*[/;,])",
     re.IGNORECASE,
 )
 _MATHJAX = re.compile(
-    r"\\(?:href|require|style|class|cssId|html\w*|data|mmlToken|includegraphics|unicode)(?![A-Za-z])"
+    r"\\(?:href|require|style|class|cssId|html\w*|data|mmlToken|includegraphics|unicode|bbox)(?![A-Za-z])"
 )
 
 
@@ -204,12 +213,15 @@ def sanitise_notebook(notebook: NotebookNode, report: Report) -> NotebookNode:
     report : Report
         What grading it found out.
     """
+    room = MAX_STUDENTS_TEXT
     runs = {run.index: run for run in report.cells}
     verdicts = {result.grade_id: result for result in report.exercises}
     result = copy.deepcopy(notebook)
     result.cells = []
     for index, original in enumerate(notebook.cells):
-        cell = _safe_cell(original)
+        cell = _safe_cell(original, room)
+        if is_students(cell):
+            room -= len(cell.source)
         if cell.cell_type == "code":
             run = runs.get(index)
             cell.execution_count = None
@@ -223,14 +235,24 @@ def sanitise_notebook(notebook: NotebookNode, report: Report) -> NotebookNode:
     return result
 
 
-def _safe_cell(original: NotebookNode) -> NotebookNode:
+def _safe_cell(original: NotebookNode, room: int) -> NotebookNode:
     cell = copy.deepcopy(original)
     if not is_students(cell):
         return cell
     if cell.cell_type == "code":
-        return new_code_cell(source=source_text(cell.source), metadata=cell.metadata, id=cell.id)
+        source = _cut(source_text(cell.source), room, "# ")
+        return new_code_cell(source=source, metadata=cell.metadata, id=cell.id)
+    source = _cut(sanitise_markdown(cell.source), min(room, MAX_MARKDOWN), "")
     # A raw cell would be put into formgrader's page as it is.
-    return new_markdown_cell(source=sanitise_markdown(cell.source), metadata=cell.metadata, id=cell.id)
+    return new_markdown_cell(source=source, metadata=cell.metadata, id=cell.id)
+
+
+def _cut(source: str, room: int, comment: str) -> str:
+    """Return a cell's text, or as much of it as there is room for. Cutting the result again changes nothing."""
+    if len(source) <= max(room, SHORT):
+        return source
+    note = f"{comment}[The cell has {len(source)} characters, which is too long to be shown.]\n"
+    return note + source[: max(room - SHORT, 0)]
 
 
 def _verdict(result: ExerciseResult) -> list[NotebookNode]:

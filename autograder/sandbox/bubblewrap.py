@@ -17,7 +17,7 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.sandbox.inside.namespaces import HOME
+from autograder.sandbox.inside.namespaces import HOME, PLACES
 from autograder.sandbox.limits import Limits
 
 PACKAGES = ("numpy", "IPython", "matplotlib", "matplotlib_inline", "traitlets")
@@ -246,7 +246,7 @@ def _arguments(plan: Mounts, limits: Limits, stage: dict[str, str]) -> list[str]
     for inside in plan.empty_files:
         arguments += ["--ro-bind", "/dev/null", inside]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    for place in ("/dev/shm", "/tmp", HOME):
+    for place in PLACES:
         arguments += ["--size", str(limits.disk), "--tmpfs", place]
     arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     for name, value in {**environment(), "LD_LIBRARY_PATH": "/opt/python/lib"}.items():

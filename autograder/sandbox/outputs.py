@@ -25,7 +25,7 @@ def rebuild(items: Any, limits: Limits) -> list[dict[str, Any]]:
     if type(items) is not list or len(items) > MAX_OUTPUTS + MAX_ERRORS + 1:
         raise ChannelError("outputs that are no list")
     shown = [_rebuild(item) for item in items]
-    if _size(shown) > 2 * limits.stream_bytes + limits.display_bytes + ERROR_BYTES:
+    if sum(map(size, shown)) > 2 * limits.stream_bytes + limits.display_bytes + ERROR_BYTES:
         raise ChannelError("outputs that are too large")
     return shown
 
@@ -80,10 +80,19 @@ def _mime(mime: Any, value: Any) -> str:
     raise ChannelError("an unknown kind of data")
 
 
-def _size(outputs: list[dict[str, Any]]) -> int:
-    """Characters of text in outputs."""
-    total = 0
+def size(output: dict[str, Any]) -> int:
+    """Characters of text in an output."""
+    text = len(output.get("text", "")) + sum(map(len, output.get("data", {}).values()))
+    return text + len(output.get("evalue", "")) + sum(map(len, output.get("traceback", [])))
+
+
+def within(outputs: list[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+    """The outputs that fit into what is left of the submission's limit, and a note if some don't."""
+    kept = []
     for output in outputs:
-        total += len(output.get("text", "")) + sum(map(len, output.get("data", {}).values()))
-        total += len(output.get("evalue", "")) + sum(map(len, output.get("traceback", [])))
-    return total
+        if size(output) > room:
+            note = "[not kept: what the submission puts out is too much in all]\n"
+            return [*kept, {"output_type": "stream", "name": "stderr", "text": note}]
+        kept.append(output)
+        room -= size(output)
+    return kept

@@ -1,7 +1,12 @@
 """The checks judge fairly: right answers pass, each misconception is named, and what matches none is not named."""
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from autograder import check, checks, exercises
 from autograder.check import Outcome
@@ -183,3 +188,67 @@ def test_observations_of_hidden_instances_repeat_no_number():
     shown = checks.visible_example(exercise, caller(lambda q: 31.4159))
     assert "31.4159" in shown
     assert "0.693147" in shown
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(max_size=3)
+    | st.binary(max_size=3)
+    | hnp.arrays(
+        st.sampled_from(["?", "i1", "u8", "f2", "f4", "f8", "c16"]), hnp.array_shapes(min_dims=0, min_side=0)
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(answer=PLAIN, after=PLAIN)
+def test_no_answer_stops_the_checks(answer, after):
+    for exercise in (EXERCISES[0], EXERCISES[5], EXERCISES[10]):
+
+        def ask(name, args):
+            return Outcome("value", answer, arguments_after=tuple(after for _ in args))
+
+        result = checks.evaluate(exercise, ask, 0, POINTS)
+        assert result.points < POINTS
+        checks.visible_example(exercise, ask)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(
+    shape=hnp.array_shapes(max_dims=3, max_side=40), expected=hnp.arrays("f8", hnp.array_shapes(max_dims=2))
+)
+def test_no_number_of_the_answers_choice_is_in_an_observation(shape, expected):
+    """Through the shape that it returns, a function could tell a hidden instance to whoever reads the feedback."""
+    for answer in (np.ones(shape), np.ones(shape).tolist(), tuple(np.ones(shape))):
+        text = check.difference(expected, answer, 0.0, 0.0)
+        numbers = {int(n) for n in re.findall(r"\d+", text)}
+        assert numbers <= {len(shape), np.ndim(expected), 0, 1, 2}
+
+
+def test_an_exit_status_says_nothing():
+    told = [
+        check.failure(Outcome("died", error=f"its process ended (exit status {n})"), 0, 0, 0)
+        for n in (1, 200)
+    ]
+    assert told == ["its process ended"] * 2
+
+
+def test_what_is_shown_of_a_huge_answer_is_short():
+    for value in (
+        np.zeros((2,) * 16),
+        np.zeros((7,) * 6),
+        ("x" * 150,) * 50_000,
+        tuple(range(10**5)),
+        [0] * 10**5,
+    ):
+        assert len(check.show(value)) < 1100

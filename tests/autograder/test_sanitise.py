@@ -319,3 +319,23 @@ def test_attachments_go(rebuilt, report):
     rebuilt.cells.append(new_raw_cell("x", id="added-9"))
     safe = sanitise_notebook(rebuilt, dataclasses.replace(report, cells=(CellRun(0),)))
     assert "attachments" not in nbformat.writes(safe)
+
+
+def test_text_that_takes_a_pattern_for_ever():
+    text = "data:" + "\\" * 200_000  # with a pattern that can split this in two ways, a matter of minutes
+    assert sanitise_markdown(text) == text
+
+
+def test_long_cells_are_cut_once(source, report):
+    texts = ["x" * 150_000, "y" * 150_000, "z" * 150_000, "w" * 50]
+    cells = [SubmittedCell("code", text, None) for text in texts]
+    cells.insert(0, SubmittedCell("markdown", "m" * 30_001, None))
+    notebook = rebuild(source, Submission(tuple(cells))).notebook
+    shown = sanitise_notebook(notebook, report)
+    added = [cell.source for cell in shown.cells if cell.id.startswith("added-")]
+    assert sum(map(len, added)) <= sanitise.MAX_STUDENTS_TEXT + 2 * sanitise.SHORT
+    assert added[0].startswith("[The cell has 30001 characters, which is too long to be shown.]\nmmm")
+    assert added[1] == texts[0]
+    assert added[2].startswith("# [The cell has 150000 characters, which is too long to be shown.]\nyyy")
+    assert added[3:] == ["# [The cell has 150000 characters, which is too long to be shown.]\n", texts[3]]
+    assert sanitise_notebook(shown, report) == shown

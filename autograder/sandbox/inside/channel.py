@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 MAX_DEPTH = 32
-MAX_ITEMS = 500_000
+MAX_ITEMS = 200_000
 """Values in one message; bounds the memory that items of a few bytes cost the reader."""
 MAX_INT_BITS = 1000
 """Below the largest double's exponent, so an int from outside never overflows when it meets a float."""
@@ -150,6 +150,8 @@ class _Encoder:
         self.out += b"d" + _LENGTH.pack(len(value))
         for key, item in list(value.items()):
             self.write(key, depth + 1)
+            if not _is_key(key):
+                raise Unencodable(f"dict with a key of type {type_name(key)}")
             self.write(item, depth + 1)
 
     def write_ndarray(self, value: np.ndarray, depth: int) -> None:
@@ -215,6 +217,11 @@ def decode(data: bytes, *, sources: bool = False) -> Any:
     if reader.position != len(data):
         raise ChannelError("bytes are left over after the value")
     return value
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a value may be a dict's key. Of others any number can have the same hash, and the dict takes for ever."""
+    return type(value) is str or (type(value) is int and abs(value) < 2**60)
 
 
 class _Decoder:
@@ -296,10 +303,9 @@ class _Decoder:
         result = {}
         for _ in range(self.count()):
             key = self.read(depth + 1)
-            try:
-                result[key] = self.read(depth + 1)
-            except TypeError:
-                raise ChannelError("a dict key that cannot be one") from None
+            if not _is_key(key):
+                raise ChannelError("a dict key that cannot be one")
+            result[key] = self.read(depth + 1)
         return result
 
     def read_array(self) -> np.ndarray:

@@ -18,6 +18,8 @@ from typing import Any
 from . import kernel, seccomp
 
 HOME = "/home/student"
+PLACES = ("/tmp", HOME, "/dev/shm")
+"""What can be written."""
 FILES_PER_SYSTEM = 4096
 _exit = os._exit
 _NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
@@ -138,7 +140,7 @@ def _mount(size: int) -> None:
     from where.
     """
     options = f"size={size},nr_inodes={FILES_PER_SYSTEM},mode=0700"
-    for place in ("/tmp", HOME, "/dev/shm"):
+    for place in PLACES:
         kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
     with open("/proc/cpuinfo", "rb") as file:
         cpuinfo = file.read()  # LLVM asks it for the kind of processor on ARM
@@ -157,7 +159,7 @@ def _limit(limits: dict[str, Any], size: int) -> None:
     memory = size + limits["memory"] * 7 // 8
     for what, value in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, int(limits["submission_seconds"])),
+        (resource.RLIMIT_CPU, int(limits["cpu_seconds"])),
         (resource.RLIMIT_NPROC, limits["processes"]),
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_FSIZE, limits["disk"]),

@@ -71,6 +71,7 @@ class Server:
         self._isolation = isolation
         self._keeper = 0
         self._killed: dict[int, str] = {}  # inner process id -> reason
+        self._time = watchdog.ProcessorTime()
         self._size, self._resident = _own_memory()
         # Orphans come here: the keeper, whose parent ends at once, has to be waited for.
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
@@ -98,6 +99,7 @@ class Server:
     def _begin(self, descriptor: int) -> dict[str, Any]:
         self._end()
         self._killed.clear()
+        self._time = watchdog.ProcessorTime()
 
         def serve() -> None:
             session.serve(adopt(descriptor), self._shell, self._limits)
@@ -158,9 +160,20 @@ class Server:
     def _watch(self) -> None:
         running = watchdog.processes(self._isolation, self._keeper)
         limit = self._limits["memory"] + self._resident  # what every submission starts with is not counted
-        for process in watchdog.greedy(running, limit, self._size):
+        self._stop(watchdog.greedy(running, limit, self._size), "ran out of memory")
+        if self._isolation == "none":
+            return  # the whole machine is in sight, and its files
+        if self._time.sample() > self._limits["cpu_seconds"]:
+            self._stop(running, "used up its processor time")
+        # In namespaces of its own the file systems have this limit themselves.
+        most = len(namespaces.PLACES) * namespaces.FILES_PER_SYSTEM
+        if self._isolation == "bubblewrap" and watchdog.files(namespaces.PLACES) > most:
+            self._stop(running, "made too many files")
+
+    def _stop(self, processes: list[watchdog.Process], reason: str) -> None:
+        for process in processes:
             watchdog.send(process.pid, signal.SIGKILL)
-            self._killed[process.inner] = "ran out of memory"
+            self._killed[process.inner] = reason
 
 
 def _own_memory() -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 KIBIBYTE = 1024
@@ -21,6 +22,35 @@ class Process(NamedTuple):
     virtual: int
 
 
+class ProcessorTime:
+    """Processor time of all processes of a submission together, in seconds, as far as it was seen.
+
+    Two sums, of which the larger counts. A process that nobody waits for is missing from its parent's account, and one
+    that lives shortly is seen by no sample.
+    """
+
+    def __init__(self) -> None:
+        self._own: dict[tuple[int, int], int] = {}  # (process id, time of its start) -> clock ticks
+
+    def sample(self) -> float:
+        """Look at the processes that run, the keeper included, and return the time used up to now."""
+        accounts = 0
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) in (1, os.getpid()):
+                continue
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    fields = (
+                        file.read().rpartition(b")")[2].split()
+                    )  # after the name, which may hold anything
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            user, system, of_children, system_of_children = map(int, fields[11:15])
+            accounts += user + system + of_children + system_of_children
+            self._own[int(name), int(fields[19])] = user + system
+        return max(accounts, sum(self._own.values())) / os.sysconf("SC_CLK_TCK")
+
+
 def processes(isolation: str, keeper: int) -> list[Process]:
     """The submission's processes other than the keeper."""
     found = []
@@ -28,19 +58,46 @@ def processes(isolation: str, keeper: int) -> list[Process]:
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) in (1, os.getpid(), keeper):
             continue
-        try:
-            with open(f"/proc/{name}/status") as file:
-                fields = dict(line.split(":", 1) for line in file)
-        except (OSError, ValueError):
-            continue  # it has just ended
-        parents[int(name)] = int(fields["PPid"])
-        if "VmSize" in fields:  # else a zombie
-            sizes = {key: int(fields[key].split()[0]) * KIBIBYTE for key in ("RssAnon", "RssShmem", "VmSize")}
-            inner = int(fields["NSpid"].split()[-1])
-            found.append(Process(int(name), inner, sizes["RssAnon"] + sizes["RssShmem"], sizes["VmSize"]))
+        fields = _status(f"/proc/{name}")
+        if fields is None:
+            continue
+        parents[int(name)] = int(fields[b"PPid"])
+        if b"VmSize" not in fields and int(fields[b"Threads"]) > 1:
+            fields = _status_of_a_thread(name, fields)  # the first thread has ended, and others run on
+        if b"VmSize" in fields:  # else a zombie
+            sizes = {
+                key: int(fields[key].split()[0]) * KIBIBYTE for key in (b"RssAnon", b"RssShmem", b"VmSize")
+            }
+            inner = int(fields[b"NSpid"].split()[-1])
+            found.append(Process(int(name), inner, sizes[b"RssAnon"] + sizes[b"RssShmem"], sizes[b"VmSize"]))
     if isolation == "none":  # the whole machine is in sight: only descendants of the keeper are meant
         found = [process for process in found if _descends(process.pid, keeper, parents)]
     return found
+
+
+def _status(folder: str) -> dict[bytes, bytes] | None:
+    """The fields of a status file, None if the process has just ended.
+
+    In bytes: a process chooses its name, which stands there too, and which may be no text.
+    """
+    try:
+        with open(f"{folder}/status", "rb") as file:
+            return dict(line.split(b":", 1) for line in file.read().split(b"\n") if line)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _status_of_a_thread(name: str, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The fields of a process from one of its threads that still has memory, `fields` if none has."""
+    try:
+        threads = os.listdir(f"/proc/{name}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return fields
+    for thread in threads:
+        own = _status(f"/proc/{name}/task/{thread}")
+        if own is not None and b"VmSize" in own:
+            return {**own, b"NSpid": fields[b"NSpid"]}
+    return fields
 
 
 def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
@@ -73,6 +130,11 @@ def greedy(running: list[Process], limit: int, own_size: int) -> list[Process]:
         victims.append(process)
         total -= used[process]
     return victims
+
+
+def files(places: Iterable[str]) -> int:
+    """Number of files and folders in file systems, their roots left out."""
+    return sum(status.f_files - status.f_ffree - 1 for status in map(os.statvfs, places))
 
 
 def _proportional(process: Process) -> int:

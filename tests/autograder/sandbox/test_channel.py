@@ -26,7 +26,7 @@ scalars = (
     | st.binary()
     | hnp.arrays(st.sampled_from(DTYPES), ()).map(lambda array: array[()])
 )
-keys = st.text() | st.integers() | st.booleans() | st.tuples(st.integers(), st.text())
+keys = st.text() | st.integers(-(2**59), 2**59)
 values = st.recursive(
     scalars | arrays,
     lambda inner: (
@@ -180,7 +180,7 @@ def wide() -> list:
         ("\ud800", "str that is no valid Unicode"),
         (nested(40), "structure of more than 32 levels"),
         (circle(), "structure of more than 32 levels"),
-        (wide(), "structure of more than 500000 values"),
+        (wide(), "structure of more than 200000 values"),
         ({"a": {"b": [AlwaysEqual()]}}, "AlwaysEqual"),
         ({AlwaysEqual: 1}, "type"),
         (np.zeros((1,) * 17), "ndarray of 17 dimensions"),
@@ -273,3 +273,13 @@ def test_receive_takes_the_file_descriptor_along() -> None:
         ours.close()
         with pytest.raises(EOFError):
             channel.receive(theirs)
+
+
+@pytest.mark.parametrize("key", [2**61 - 1, 2**999, 0.5, 1j, (1, 2), b"x", True, None])
+def test_keys_that_can_be_made_to_collide(key: object) -> None:
+    """Is a key refused on both sides of which any number with the same hash can be made, so that a dict takes for ever?"""
+    with pytest.raises(Unencodable, match="key"):
+        encode({key: 1})
+    message = b"d" + (1).to_bytes(4, "little") + encode(key) + encode(1)
+    with pytest.raises(ChannelError, match="key"):
+        decode(message)

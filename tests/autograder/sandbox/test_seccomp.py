@@ -102,6 +102,12 @@ class TestProgram:
         assert self.ask(machine, number, 0xFFFFFFFF) == errno.EPERM
         assert self.ask(machine, number, 0xFFFFFFFFFFFFFFFF) == errno.EPERM
 
+    def test_unknown_calls(self, machine: str) -> None:
+        """Are calls that a later kernel may have taken for not there?"""
+        for number in (470, 500, 1000, 0x3FFFFFFF):
+            assert self.ask(machine, number) == errno.ENOSYS
+        assert self.ask(machine, 469) == ALLOW
+
     def test_other_architectures(self, machine: str) -> None:
         """Is a call in another architecture's numbering the end of the process?"""
         assert evaluate(seccomp.program(machine), 0x40000003, 1) == "kill"  # i386
