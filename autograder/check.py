@@ -197,7 +197,8 @@ def failure(outcome: Outcome, expected: Any, rtol: float, atol: float) -> str:
         return "there is no such function"
     if outcome.kind == "timeout":
         return "it did not finish in time"
-    return outcome.error.partition(" (exit status")[0] or "its process ended"
+    reason = outcome.error.partition(" (exit status")[0]  # a number of the student's choice
+    return reason if reason.startswith("its process") else f"its process ended: {reason}".removesuffix(": ")
 
 
 def explain(
