@@ -66,7 +66,8 @@ grade: .venv/installed ## grades one assignment: make grade ASSIGNMENT=mean_fiel
 	@$(BIN)/autograder grade $(ASSIGNMENT)
 
 lab: .venv/installed ## JupyterLab with nbgrader's formgrader, on this course
-	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)"
+	@echo "==> formgrader is in the menu Nbgrader; Ctrl-C ends the server"
+	@$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # --- for contributors ------------------------------------------------------------------------------------------------
 
