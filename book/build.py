@@ -61,6 +61,8 @@ def main(arguments: list[str]) -> int:
     code = subprocess.run(command + arguments, cwd=ROOT, check=False).returncode
     if code == 0:
         mend_pages()
+    else:  # else the next build would find these pages up to date, and not complain again
+        shutil.rmtree(ROOT / "_build" / ".doctrees", ignore_errors=True)
     return code
 
 

@@ -79,6 +79,10 @@ def test_every_figure_has_alt_text(pages):
     assert all(pages[f"{chapter}.html"].select("article img") for chapter in CHAPTERS)
 
 
+def test_no_page_shows_a_failed_cell(pages):
+    assert [name for name, page in pages.items() if page.select(".output.traceback, .output.stderr")] == []
+
+
 def test_no_link_is_dead(pages, site):
     complaints = {name: site_checks.dead_links(name, page, site) for name, page in pages.items()}
     assert {name: found for name, found in complaints.items() if found} == {}
