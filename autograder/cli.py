@@ -41,6 +41,14 @@ example:
   autograder validate mean_field --seeds 50
 """
 
+SIMILARITY_HELP = """\
+Compare every two submissions of an assignment, and each with the reference implementations, and write a page with the
+pairs that are suspiciously alike. Names, comments and the order of the code don't count; the released stub is discounted.
+
+example:
+  autograder similarity mean_field
+"""
+
 EPILOG = """\
 exit codes:
   0  every submission has a result
@@ -116,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
                           help="mutants tried at once (default: one a core)")  # fmt: skip
     validation.add_argument("--alternatives", type=Path, metavar="DIR",
                           help="folder of further right solutions (default: tests/alternatives of the course)")  # fmt: skip
+
+    alike = _command(
+        commands, "similarity", _similarity, "find suspiciously alike submissions", SIMILARITY_HELP
+    )
+    alike.add_argument("assignment", metavar="ASSIGNMENT")
 
     _command(commands, "demonstrate", _demonstrate, "write the demonstration class to submitted/",
              "Write the demonstration class to submitted/: every kind of submission that occurs.\n\n"
@@ -293,6 +306,29 @@ def _validate(arguments: argparse.Namespace) -> int:
     for problem in result.problems:
         print(f"to mend: {problem}", file=sys.stderr)
     return EXIT_INCOMPLETE if result.problems else EXIT_DONE
+
+
+def _similarity(arguments: argparse.Namespace) -> int:
+    from autograder import similarity  # copydetect takes a second to import
+
+    course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        row = bar.add_task(f"comparing {arguments.assignment}", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(row, completed=done, total=total)
+
+        found = similarity.compare(course, arguments.assignment, show)
+    page = course.directory / "_build" / "similarity" / f"{arguments.assignment}.html"
+    similarity.write_page(found, page)
+    for student, reason in found.left_out:
+        print(f"not compared: {student}: {reason}")
+    print(
+        f"{arguments.assignment}: {len(found.pairs)} suspicious pairs among {found.compared} submissions\npage: {page}"
+    )
+    return EXIT_DONE
 
 
 def _demonstrate(arguments: argparse.Namespace) -> int:
