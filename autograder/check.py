@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 DATA = pathlib.Path(__file__).with_name("check_data.json")
+CHANGED = "the arguments were changed by the call"
 NUMBERS = "iuf"  # NumPy's kinds of real numbers; booleans and complex numbers are no answers
 
 
@@ -59,7 +60,7 @@ def check(name: str, function) -> None:
     Raises
     ------
     CheckFailed
-        If an answer is wrong; the message says what was observed.
+        If an answer is wrong or an argument was changed; the message says what was observed.
     """
     data = json.loads(DATA.read_text(encoding="utf-8"))
     if name not in data:
@@ -75,6 +76,10 @@ def check(name: str, function) -> None:
         for label, about in exercise["misconceptions"].items()
     }
     text, label = explain(outcomes, examples, known, exercise["rtol"], exercise["atol"])
+    if not text and not all(
+        unchanged(a, o.arguments_after) for (a, _), o in zip(examples, outcomes, strict=True)
+    ):
+        raise CheckFailed(f"✗ {name}: the numbers are right on the visible examples, but {CHANGED}.")
     if not text:
         notes = {remark for o, e in zip(outcomes, expected, strict=True) for remark in remarks(e, o.value)}
         count = f"{len(examples)} visible example{'s' if len(examples) > 1 else ''}"
@@ -145,6 +150,26 @@ def difference(expected: Any, got: Any, rtol: float, atol: float) -> str:
     if _close(want, have, rtol, atol):
         return ""
     return _numeric_difference(want.astype(float), have.astype(float), rtol, atol)
+
+
+def unchanged(before: Any, after: Any) -> bool:
+    """Tell whether arguments are as they were, types included."""
+    if isinstance(before, tuple | list):
+        return (
+            type(after) is type(before)
+            and len(after) == len(before)
+            and all(unchanged(b, a) for b, a in zip(before, after, strict=True))
+        )
+    if isinstance(before, dict):
+        same_keys = type(after) is dict and list(after) == list(before)
+        return same_keys and all(unchanged(before[key], after[key]) for key in before)
+    if isinstance(before, np.ndarray):
+        return (
+            isinstance(after, np.ndarray)
+            and after.dtype == before.dtype
+            and np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+        )
+    return type(after) is type(before) and bool(after == before)
 
 
 def remarks(expected: Any, got: Any) -> list[str]:

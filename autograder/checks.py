@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograder.check import Outcome, call, explain, failure, recognise, remarks
+from autograder.check import CHANGED, Outcome, call, explain, failure, recognise, remarks, unchanged
 from autograder.exercise import Exercise, Instance, Property
 from autograder.report import ExerciseResult, PropertyResult
 from autograder.sandbox.inside.channel import Source
@@ -137,31 +137,17 @@ def _observe(item: Property, prepared: _Prepared, answers: list[Outcome], rtol: 
     for instance, right, answer in zip(prepared.instances, prepared.expected, answers, strict=True):
         problem = failure(answer, right, rtol, atol)
         if not problem and item.unmodified and not _unchanged(instance.args, answer.arguments_after):
-            problem = "the arguments were changed by the call"
+            problem = CHANGED
         if problem:
             return f"{instance.note}: {problem}" if instance.note else problem
     return ""
 
 
-def _unchanged(before: Any, after: Any) -> bool:
-    if isinstance(before, tuple | list):
-        return (
-            type(after) is type(before)
-            and len(after) == len(before)
-            and all(_unchanged(b, a) for b, a in zip(before, after, strict=True))
-        )
-    if isinstance(before, dict):
-        same_keys = type(after) is dict and list(after) == list(before)
-        return same_keys and all(_unchanged(before[key], after[key]) for key in before)
-    if isinstance(before, Source):
-        return True  # a function has no state that could be seen
-    if isinstance(before, np.ndarray):
-        return (
-            isinstance(after, np.ndarray)
-            and after.dtype == before.dtype
-            and np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
-        )
-    return type(after) is type(before) and bool(after == before)
+def _unchanged(before: tuple[Any, ...], after: Any) -> bool:
+    if type(after) is not tuple or len(after) != len(before):
+        return False
+    # A function that is handed over as source has no state that could be seen.
+    return all(isinstance(b, Source) or unchanged(b, a) for b, a in zip(before, after, strict=True))
 
 
 def _reason(

@@ -138,7 +138,7 @@ def validate(
     jobs : int
         Mutants tried at once.
     alternatives : Path, optional
-        A folder with a module of the assignment's name, whose SOLUTIONS maps functions to right solutions.
+        A folder of modules whose names begin with the assignment's, and whose SOLUTIONS map functions to right solutions.
     progress : callable
         Called with the exercise's function, and the mutants done and in all.
 
@@ -259,14 +259,16 @@ def _must_earn_a_share(exercise: Exercise, name: str, function: Callable, seeds:
     )
 
 
-def _alternatives(folder: Path | None, assignment: str) -> dict[str, tuple[Callable, ...]]:
-    path = folder / f"{assignment}.py" if folder else None
-    if path is None or not path.exists():
-        return {}
-    spec = importlib.util.spec_from_file_location(f"alternatives_{assignment}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.SOLUTIONS
+def _alternatives(folder: Path | None, assignment: str) -> dict[str, list[Callable]]:
+    """The right solutions of all modules in a folder whose names begin with the assignment's."""
+    solutions: dict[str, list[Callable]] = {}
+    for path in sorted(folder.glob(f"{assignment}*.py")) if folder else []:
+        spec = importlib.util.spec_from_file_location(f"alternatives_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for function, more in module.SOLUTIONS.items():
+            solutions.setdefault(function, []).extend(more)
+    return solutions
 
 
 def _equivalent(assignment: str) -> dict[tuple[str, str, str], str]:

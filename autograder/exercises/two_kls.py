@@ -646,28 +646,55 @@ def _fit_logs_of_components(weights, means, sigmas, starts):
     return np.tile([m, 1 / np.sqrt(precision)], (len(starts), 1))
 
 
-def _close_components(rng):
+def _firmness(weights, means, sigmas, m, s):
+    """Least curvature of KL(q || p) in the coordinates m / s and log s; that of a single Gaussian component at itself is 1."""
+    z = np.linspace(-8, 8, 321)
+    g = np.exp(-0.5 * z**2) / np.sum(np.exp(-0.5 * z**2))
+    log_p = np.logaddexp.reduce(
+        np.log(weights / sigmas) - 0.5 * (((m + s * z)[:, None] - means) / sigmas) ** 2, axis=1
+    )
+    # Derivatives of a Gaussian expectation are expectations with Hermite polynomials.
+    mm, ms, ss = (-np.sum(g * h * log_p) for h in (z**2 - 1, z**3 - 3 * z, z**4 - 4 * z**2 + 1))
+    return np.linalg.eigvalsh([[mm, ms], [ms, ss]])[0]
+
+
+def _firm(weights, means, sigmas, starts, far):
+    """Whether the optima are held firmly; if `far`, the starts too, each of which leads to an optimum close by."""
+    args = weights, means, sigmas
+    found = _reference_fit(*args, starts)
+    near = np.abs(found - starts).max(axis=1) < 0.5 * sigmas.min()
+    held = [_firmness(*args, *row) > 0.6 for row in (np.vstack([found, starts]) if far else found)]
+    return all(held) and (near.all() or not far)
+
+
+def _close_components(rng, scale=1.0):
     """Two components that overlap so much that the KL has one minimum, whatever the start."""
-    sigmas = rng.uniform(0.8, 1.1, 2)
-    means = rng.uniform(-3, 3) + np.array([0.0, rng.choice([-1, 1]) * rng.uniform(2.3, 2.8)])
-    weight = rng.uniform(0.6, 0.75)
-    starts = np.stack([means.mean() + np.array([-1.5, 1.5]), rng.uniform(0.7, 1.5, 2)], axis=1)
-    return np.array([weight, 1 - weight]), means, sigmas, starts
+    while True:
+        sigmas = rng.uniform(0.8, 1.1, 2)
+        means = rng.uniform(-3, 3) + np.array([0.0, rng.choice([-1, 1]) * rng.uniform(2.3, 2.8)])
+        weight = rng.uniform(0.6, 0.75)
+        starts = np.stack([means.mean() + np.array([-1.5, 1.5]), rng.uniform(0.7, 1.5, 2)], axis=1)
+        instance = np.array([weight, 1 - weight]), scale * means, scale * sigmas, scale * starts
+        if _firm(*instance, far=False):
+            return instance
 
 
-def _apart(rng, K, scale=1.0):
+def _apart(rng, K):
     """Components about six deviations apart, and a start near each: q stays there, but leans to its neighbours a little.
 
     The starts are given in order of rising weight, so the first doesn't lead to the best optimum.
     """
-    sigmas = scale * rng.uniform(0.93, 1.07, K)
-    means = scale * (rng.uniform(-4, 4) + np.cumsum(rng.uniform(5.8, 6.1, K)))
-    weights = np.sort(rng.uniform(0.85, 1.15, K)) + 0.1 * np.arange(K)
-    means = rng.permutation(means)
-    starts = np.stack(
-        [means + sigmas * rng.uniform(-0.3, 0.3, K), sigmas * rng.uniform(0.8, 1.25, K)], axis=1
-    )
-    return weights / weights.sum(), means, sigmas, starts
+    while True:
+        sigmas = rng.uniform(0.93, 1.07, K)
+        means = rng.uniform(-4, 4) + np.cumsum(rng.uniform(5.8, 6.1, K))
+        weights = np.sort(rng.uniform(0.85, 1.15, K)) + 0.1 * np.arange(K)
+        means = rng.permutation(means)
+        starts = np.stack(
+            [means + sigmas * rng.uniform(-0.3, 0.3, K), sigmas * rng.uniform(0.8, 1.25, K)], axis=1
+        )
+        instance = weights / weights.sum(), means, sigmas, starts
+        if _firm(*instance, far=True):
+            return instance
 
 
 def _fit_edges(rng):
@@ -701,7 +728,7 @@ FIT = Exercise(
         Property("several optima", "components far apart, with an optimum near each start", 0.4,
                  lambda rng: [Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)]),
         Property("narrow", "narrow components", 0.15,
-                 lambda rng: [Instance(_apart(rng, K, 0.06), "narrow components") for K in (2, 3)]),
+                 lambda rng: [Instance(_close_components(rng, 0.065), "narrow components") for _ in range(2)]),
         Property("edges", "one component, one start, single precision, and the arguments left as they were", 0.15,
                  _fit_edges, unmodified=True),
     ),
@@ -732,9 +759,9 @@ FIT = Exercise(
                       "the sum of the logs?", FIT_SECTION),
     ),
     section=FIT_SECTION,
-    rtol=1e-3, atol=1e-3,
-    tolerance_reason="the statement asks for three decimals, which any descent followed to its end and any fine quadrature give; each "
-                     "start is well inside the basin of one optimum, and the nearest wrong answers are several times farther",
+    rtol=3e-3, atol=3e-3,
+    tolerance_reason="any descent followed to its end gives five digits, since no optimum is flat and each start is well inside one "
+                     "basin; quadrature with some fifty nodes gives three, and the nearest wrong answer is twice as far off",
 )  # fmt: skip
 
 EXERCISES = (GAUSSIAN, FACTORIZED, MATCH, GRID, FIT)
