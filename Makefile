@@ -45,7 +45,7 @@ _build/kernels: .venv/installed $(LIBRARY)
 	@$(BIN)/python -m lectures_lib
 	@mkdir -p _build && touch $@
 
-_build/book: _build/kernels $(BOOK)
+_build/book: _build/kernels $(ASSIGNMENTS:%=_build/release-%) $(BOOK)
 	@echo "==> book: executing the chapters and building _build/html (a few minutes the first time)"
 	@$(BIN)/python book/build.py
 	@touch $@

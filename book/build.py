@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from handouts import pack_all
+
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / ".jupyter_cache"
 STAMP = ROOT / "_build" / "library.sha256"  # of the library that the cached outputs were computed with
@@ -56,6 +58,7 @@ def mend_pages() -> None:
 
 def main(arguments: list[str]) -> int:
     drop_outdated_cache()
+    pack_all()
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT / "book", "--path-output", ROOT]
     command += ["--config", ROOT / "_config.yml", "--toc", ROOT / "_toc.yml", "-W", "-n", "--keep-going"]
     code = subprocess.run(command + arguments, cwd=ROOT, check=False).returncode

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,16 @@ def test_nothing_is_fetched_from_the_network(pages):
     assert {name: found for name, found in complaints.items() if found} == {}
 
 
+@pytest.mark.parametrize("assignment", ["gibbs_principle", "mean_field", "two_kls", "em", "dbn"])
+def test_exercise_links_to_what_students_receive(assignment, pages, site):
+    (link,) = pages[f"{assignment}.html"].select(f"article a[href$='/{assignment}.zip']")
+    with zipfile.ZipFile(site / link["href"]) as archive:
+        assert {f"{assignment}/{assignment}.ipynb", f"{assignment}/check.py"} <= set(archive.namelist())
+        notebook = archive.read(f"{assignment}/{assignment}.ipynb").decode()
+    assert "NotImplementedError" in notebook
+    assert "BEGIN SOLUTION" not in notebook
+
+
 def test_style_sheets_fetch_nothing_from_the_network(site):
     for path in site.rglob("*.css"):
         found = re.findall(
@@ -136,6 +147,13 @@ def test_chapter_has_a_slider(chapter, pages):
         ("two_kls", ["4.49", "0.420505", "0.686", "0.727", "4.83", "5.60"]),
         # The log-likelihoods of the fit and of the true means, the growth at the saddle, the flowers named right in four units.
         ("em", ["-672.19", "-675.78", "3.66", "133", "125", "147"]),
+        # Onsager's critical coupling and log Z per spin there; log Z of the 3x3 torus at 0.2 and at the critical coupling.
+        ("graphical_models", ["0.4406867935", "0.9296953983", "6.669744604", "9.020213401"]),
+        # The critical couplings of mean field and of the lattice, and log Z per spin at the latter.
+        ("mean_field", ["0.25", "0.4407", "0.9297"]),
+        # The ceiling of bars and stripes, -log 14.
+        ("rbm", ["-2.639"]),
+        ("dbn", ["-2.639"]),
     ],
 )
 def test_known_numbers_are_on_the_page(chapter, numbers, pages):
