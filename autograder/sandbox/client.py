@@ -69,7 +69,7 @@ class Submission:
 
     def open(self, sock: socket.socket, parent: Session | None, pid: int) -> Session:
         """A session over our end of its socket; `pid` is its process as its own namespace counts."""
-        connection = Connection(sock, self.limits.message_bytes, lambda: self.look(pid).get("running", False))
+        connection = Connection(sock, self.limits.message_bytes, lambda: self._waited(pid))
         session = Session(self, connection, parent, pid)
         self.sessions.append(session)
         return session
@@ -84,8 +84,12 @@ class Submission:
         self._ask_server("prune", [session.pid for session in self.sessions])
 
     def look(self, pid: int) -> dict[str, Any]:
-        """Whether a process is "running", and the "reason" if the fork server killed it."""
+        """Whether a process is "running", for how long it has "waited" for a processor, and the "reason" if it was killed."""
         return self._ask_server("look", pid)
+
+    def _waited(self, pid: int) -> float | None:
+        answer = self.look(pid)
+        return answer["waited"] if answer.get("running") else None
 
     def close(self) -> None:
         """Close every session."""

@@ -16,6 +16,9 @@ from autograder.sandbox.inside.channel import ChannelError
 LOOK_SECONDS = 0.5
 """How often to look whether a process that does not answer is still there: another may hold its socket open."""
 
+MOST_PATIENCE = 2.0
+"""Time that a process waits for a processor is not its own: it may have this many times its limit on top for it, on a busy machine."""
+
 
 class Closed(Exception):
     """The other side has closed its end."""
@@ -25,11 +28,12 @@ class Connection:
     """Our end of a socket pair: requests and answers with deadlines, bounds and nonces."""
 
     def __init__(
-        self, sock: socket.socket, max_bytes: int, is_alive: Callable[[], bool] = lambda: True
+        self, sock: socket.socket, max_bytes: int, waited: Callable[[], float | None] = lambda: 0.0
     ) -> None:
+        """`waited` tells for how many seconds the other side was kept from running, None if it is gone."""
         self._socket = sock
         self._max_bytes = max_bytes
-        self._is_alive = is_alive
+        self._waited = waited
         sock.setblocking(False)
 
     def ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
@@ -39,7 +43,7 @@ class Connection:
         ------
         TimeoutError, ChannelError, Closed
         """
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         nonce = secrets.token_bytes(16)
         self._send(
             channel.frame(channel.encode({**request, "nonce": nonce}, sources=True)), descriptor, deadline
@@ -49,7 +53,7 @@ class Connection:
             raise ChannelError("an answer that does not belong to the question")
         return answer
 
-    def receive(self, deadline: float) -> Any:
+    def receive(self, deadline: Deadline) -> Any:
         """Wait for a message."""
         header = self._receive(channel.FRAME_HEADER_BYTES, deadline)
         return channel.decode(self._receive(channel.frame_length(header, self._max_bytes), deadline))
@@ -58,7 +62,7 @@ class Connection:
         """Close our end."""
         self._socket.close()
 
-    def _send(self, data: bytes, descriptor: int | None, deadline: float) -> None:
+    def _send(self, data: bytes, descriptor: int | None, deadline: Deadline) -> None:
         view = memoryview(data)
         ancillary = (
             []
@@ -76,7 +80,7 @@ class Connection:
             ancillary = []
             view = view[sent:]
 
-    def _receive(self, size: int, deadline: float) -> bytes:
+    def _receive(self, size: int, deadline: Deadline) -> bytes:
         # recv, not recvmsg: file descriptors that the other side might attach are then closed by the kernel.
         data = bytearray()
         while len(data) < size:
@@ -92,14 +96,36 @@ class Connection:
             data += part
         return bytes(data)
 
-    def _wait(self, event: int, deadline: float) -> None:
+    def _wait(self, event: int, deadline: Deadline) -> None:
         poll = select.poll()
         poll.register(self._socket, event)
         while True:
-            left = deadline - time.monotonic()
+            left = deadline.left()
             if left <= 0:
                 raise TimeoutError
             if poll.poll(min(left, LOOK_SECONDS) * 1000):
                 return
-            if left > LOOK_SECONDS and not self._is_alive():
+            waited = self._waited()
+            if waited is None:
                 raise Closed
+            deadline.excuse(waited)
+
+
+class Deadline:
+    """The end of a wait, which moves when the other side was kept from running."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._first: float | None = None
+        self._excused = 0.0
+
+    def left(self) -> float:
+        """Seconds until the end."""
+        return self._end + self._excused - time.monotonic()
+
+    def excuse(self, waited: float) -> None:
+        """Take into account how long the other side has waited for a processor, in all its life."""
+        if self._first is None:
+            self._first = waited
+        self._excused = min(waited - self._first, MOST_PATIENCE * self._seconds)

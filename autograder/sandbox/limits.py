@@ -9,7 +9,7 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a submission; sizes in bytes, times in seconds of wall time."""
+    """Limits of a submission; sizes in bytes, times in seconds of wall time, less those in which a cell or call waited for a processor."""
 
     submission_seconds: float = 300.0  # for the caller, who adds up the times of cells and calls
     cpu_seconds: float = 300.0  # processor time of all its processes together

@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from typing import Any
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.bubblewrap import SandboxUnavailable
 from autograder.sandbox.client import Session, SessionLost, Submission
-from autograder.sandbox.connection import Closed, Connection
+from autograder.sandbox.connection import Closed, Connection, Deadline
 from autograder.sandbox.inside.channel import ChannelError
 from autograder.sandbox.limits import Limits
 
@@ -165,7 +164,7 @@ class Sandbox:
                 )
             theirs.close()
             try:
-                self._control.receive(time.monotonic() + START_SECONDS)
+                self._control.receive(Deadline(START_SECONDS))
             except (TimeoutError, ChannelError, Closed):
                 self.close()
                 complaints.seek(0)

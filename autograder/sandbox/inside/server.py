@@ -150,10 +150,12 @@ class Server:
         return False
 
     def _look(self, inner: int) -> dict[str, Any]:
-        """Whether a process is there, and why it was killed, "" if it wasn't."""
+        """Whether a process is there, how long it has waited for a processor, and why it was killed, "" if it wasn't."""
         running = watchdog.processes(self._isolation, self._keeper) if self._keeper else []
+        found = [process.pid for process in running if process.inner == inner]
         return {
-            "running": any(process.inner == inner for process in running),
+            "running": bool(found),
+            "waited": watchdog.waited(found[0]) if found else 0.0,
             "reason": self._killed.get(inner, ""),
         }
 

@@ -154,6 +154,15 @@ def _machine_is_full() -> bool:
     return available < RESERVE * total
 
 
+def waited(pid: int) -> float:
+    """Seconds that a process's first thread was ready to run while others had the processor; 0 where the kernel keeps no account."""
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+
+
 def send(pid: int, number: int) -> None:
     """Send a signal to a process; one that has ended already is no error."""
     try:

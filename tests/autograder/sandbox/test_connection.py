@@ -1,0 +1,90 @@
+"""Does a wait end in time, and is the time that a busy machine takes away from a process given back to it?"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from autograder.sandbox import Session
+from autograder.sandbox.connection import LOOK_SECONDS, MOST_PATIENCE, Closed, Connection, Deadline
+from autograder.sandbox.inside import channel
+
+LIMIT = 2 * LOOK_SECONDS
+SPIN = "import time\nwhile time.process_time() < {}: pass"
+
+
+def answers_after(seconds: float) -> Callable[[Callable[[], float | None]], object]:
+    """Ask a peer that takes so long, with a limit of LIMIT seconds."""
+
+    def ask(waited: Callable[[], float | None]) -> object:
+        ours, theirs = socket.socketpair()
+
+        def answer() -> None:
+            length = channel.frame_length(theirs.recv(channel.FRAME_HEADER_BYTES), 1000)
+            request = channel.decode(theirs.recv(length))
+            time.sleep(seconds)
+            theirs.send(channel.frame(channel.encode({"nonce": request["nonce"], "fine": True})))
+
+        peer = threading.Thread(target=answer)
+        peer.start()
+        try:
+            return Connection(ours, 1000, waited).ask({"op": "any"}, LIMIT)
+        finally:
+            peer.join()
+            ours.close()
+            theirs.close()
+
+    return ask
+
+
+def test_time_is_up() -> None:
+    """Does a process that had the processor get its limit and no more?"""
+    with pytest.raises(TimeoutError):
+        answers_after(LIMIT + 0.5)(lambda: 7.0)
+
+
+def test_waiting_for_a_processor_does_not_count() -> None:
+    """Is a process excused that was kept from running?"""
+    started = time.monotonic()
+    assert answers_after(LIMIT + 0.5)(lambda: 7.0 + time.monotonic() - started) == {"fine": True}
+
+
+def test_patience_ends() -> None:
+    """Does it end however long it was kept waiting?"""
+    deadline = Deadline(1.0)
+    deadline.excuse(3.0)
+    assert deadline.left() <= 1.0  # what it waited before the question is not this question's
+    deadline.excuse(4.5)
+    assert 2.0 < deadline.left() <= 2.5
+    deadline.excuse(3.0 + 1e9)
+    assert deadline.left() <= 1.0 + MOST_PATIENCE
+
+
+def test_gone() -> None:
+    """Is it noticed within the wait that the other side is gone?"""
+    with pytest.raises(Closed):
+        answers_after(LIMIT + 0.5)(lambda: None)
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """More processes that compute than this machine has cores."""
+    hogs = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))
+    ]
+    yield
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+
+
+def test_how_long_a_submission_waited(root: Session, busy_machine: None) -> None:
+    """Does the fork server see that a submission's process had to wait?"""
+    session = root.fork()
+    assert session.run(SPIN.format(0.5), "<spin>", 60).error == ""
+    assert session._submission.look(session.pid)["waited"] > 0.05
