@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from autograder import demonstration, feedback, grade_class, gradebook, validate
+from autograder import demonstration, feedback, grade_class, gradebook, gradescope, validate
 from autograder.course import Course
 from autograder.gradebook import GradebookError
 from autograder.report import Report
@@ -47,6 +47,17 @@ pairs that are suspiciously alike. Names, comments and the order of the code don
 
 example:
   autograder similarity mean_field
+"""
+
+GRADESCOPE_HELP = """\
+Write the archive to upload as an assignment's autograder on Gradescope: _build/gradescope/ASSIGNMENT.zip. It holds the
+references and the seed of the hidden instances: give it to nobody else.
+
+Student code runs in a sandbox there, too. Where Gradescope's containers refuse one, each submission says so and gets no
+points; --no-sandbox makes an archive that runs the code with the rights of the container, where the references can be read.
+
+example:
+  autograder gradescope mean_field
 """
 
 EPILOG = """\
@@ -129,6 +140,13 @@ def _parser() -> argparse.ArgumentParser:
         commands, "similarity", _similarity, "find suspiciously alike submissions", SIMILARITY_HELP
     )
     alike.add_argument("assignment", metavar="ASSIGNMENT")
+
+    archive = _command(
+        commands, "gradescope", _gradescope, "write an autograder archive for Gradescope", GRADESCOPE_HELP
+    )
+    archive.add_argument("assignment", metavar="ASSIGNMENT")
+    archive.add_argument("--no-sandbox", action="store_true",
+                            help="for containers that refuse a sandbox: students' code can read the references")  # fmt: skip
 
     _command(commands, "demonstrate", _demonstrate, "write the demonstration class to submitted/",
              "Write the demonstration class to submitted/: every kind of submission that occurs.\n\n"
@@ -328,6 +346,15 @@ def _similarity(arguments: argparse.Namespace) -> int:
     print(
         f"{arguments.assignment}: {len(found.pairs)} suspicious pairs among {found.compared} submissions\npage: {page}"
     )
+    return EXIT_DONE
+
+
+def _gradescope(arguments: argparse.Namespace) -> int:
+    course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    path = course.directory / "_build" / "gradescope" / f"{arguments.assignment}.zip"
+    gradescope.write_archive(course, arguments.assignment, path, sandbox=not arguments.no_sandbox)
+    print(f"upload this as the autograder of {arguments.assignment}: {path}")
     return EXIT_DONE
 
 

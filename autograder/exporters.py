@@ -28,6 +28,7 @@ from autograder.gradebook import load_report
 from autograder.report import ExerciseResult, Report
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_DIGITS = 6  # of points: shares of points carry rounding errors
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
@@ -217,7 +218,7 @@ def gradescope_results(report: Report, score: float) -> dict[str, Any]:
         The total, with marks by hand and penalties.
     """
     return {
-        "score": score,
+        "score": round(score, _DIGITS),
         "output": report.summary or "Everything that was checked is right.",
         "output_format": "text",
         "visibility": "visible",
@@ -238,8 +239,8 @@ def _gradescope_tests(number: str, result: ExerciseResult) -> Iterator[dict[str,
         yield {
             "name": result.exercise,
             "number": number,
-            "score": result.points,
-            "max_score": result.max_points,
+            "score": round(result.points, _DIGITS),
+            "max_score": round(result.max_points, _DIGITS),
             "status": "passed" if result.points >= result.max_points else "failed",
             "output": "\n\n".join(filter(None, (result.reason, help_text))),
             **common,
@@ -250,8 +251,8 @@ def _gradescope_tests(number: str, result: ExerciseResult) -> Iterator[dict[str,
         yield {
             "name": f"{result.exercise}: {item.text}",
             "number": f"{number}.{position}",
-            "score": item.points,
-            "max_score": item.max_points,
+            "score": round(item.points, _DIGITS),
+            "max_score": round(item.max_points, _DIGITS),
             "status": "passed" if passed else "failed",
             "output": "\n\n".join(filter(None, output)),
             **common,
