@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
-from autograder import demonstration, feedback, grade_class, gradebook, gradescope, validate
-from autograder.course import Course
-from autograder.gradebook import GradebookError
+from autograder import demonstration, doctor, feedback, grade_class, gradebook, gradescope, validate
+from autograder.course import Course, CourseError
+from autograder.gradebook import GradebookError, load_report
 from autograder.report import Report
 from autograder.sandbox import SandboxUnavailable
 
@@ -60,6 +63,14 @@ example:
   autograder gradescope mean_field
 """
 
+DOCTOR_HELP = """\
+Tell what this machine can do for the course (sandbox, limits, memory, gradebook), and what to install or to mend.
+The exit code is 0 if grading can go on, and 1 if something has to be mended first.
+
+example:
+  autograder doctor
+"""
+
 EPILOG = """\
 exit codes:
   0  every submission has a result
@@ -83,8 +94,22 @@ def main(argv: list[str] | None = None) -> int:
         SandboxUnavailable,
         grade_class.NotGradable,
         ConnectionError,
+        CourseError,
     ) as error:
         print(f"autograder: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except DBAPIError as error:
+        print(
+            f"autograder: the gradebook can't be used ({error.orig}): run autograder doctor, or put back a copy of it",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
+    except OSError as error:
+        print(
+            f"autograder: {error.filename}: {error.strerror or error}: see that it is there, that you may write to it, "
+            "and that the disk isn't full",
+            file=sys.stderr,
+        )
         return EXIT_USAGE
     except KeyboardInterrupt:
         print(
@@ -107,7 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("assignment", metavar="ASSIGNMENT", help="its name, such as mean_field")
     grade.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
                        help="submissions graded at once on this machine (default: one a core)")  # fmt: skip
-    grade.add_argument("--scheduler", metavar="URL", help="a running Dask scheduler, such as tcp://host:8786")
+    grade.add_argument(
+        "--scheduler", type=_address, metavar="URL", help="a running Dask scheduler, such as tcp://host:8786"
+    )
     grade.add_argument("--student", metavar="ID", help="grade this student alone")
     grade.add_argument("--force", action="store_true", help="grade again what is up to date")
     grade.add_argument("--no-sandbox", action="store_true",
@@ -154,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "overview", _overview, "print all grade tables, and where everything is",
              "Print all grade tables, and where the book, the feedback and the gradebook are.\n\n"
              "example:\n  autograder overview")  # fmt: skip
+    _command(commands, "doctor", _doctor, "tell what this machine can do, and what to install", DOCTOR_HELP)
     return parser
 
 
@@ -179,6 +207,12 @@ def _positive(text: str) -> int:
     return value
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://(\[[0-9a-fA-F:]+\]|[\w.-]+):\d+", text):
+        raise argparse.ArgumentTypeError(f"expected an address such as tcp://host:8786, got {text}")
+    return text
+
+
 def _course(arguments: argparse.Namespace) -> Course:
     try:
         return Course(arguments.course)
@@ -188,6 +222,12 @@ def _course(arguments: argparse.Namespace) -> Course:
 
 def _grade(arguments: argparse.Namespace) -> int:
     course = _course(arguments)
+    grade_class.check_assignment(course, arguments.assignment)
+    if not course.students(arguments.assignment):
+        wanted = course.submission_folder("STUDENT", arguments.assignment) / f"{arguments.assignment}.ipynb"
+        raise CommandError(
+            f"there is no submission for {arguments.assignment}: put each student's notebook at {wanted}"
+        )
     console = Console(stderr=True)
     if arguments.no_sandbox:
         console.print("[bold red]--no-sandbox: students' code runs with all your rights.[/]")
@@ -240,9 +280,15 @@ def _grade(arguments: argparse.Namespace) -> int:
 
 def _table(arguments: argparse.Namespace) -> int:
     course = _course(arguments)
-    grade_class.check_assignment(course, arguments.assignment)
+    _check_graded(course, arguments.assignment)
     _print_table(course, arguments.assignment)
     return EXIT_DONE
+
+
+def _check_graded(course: Course, assignment: str) -> None:
+    grade_class.check_assignment(course, assignment)
+    if not any(load_report(course, student, assignment) for student in course.students(assignment)):
+        raise CommandError(f"nothing of {assignment} is graded yet: run autograder grade {assignment}")
 
 
 def _print_table(course: Course, assignment: str) -> None:
@@ -265,7 +311,7 @@ def _phrase(report: Report) -> str:
 
 def _feedback(arguments: argparse.Namespace) -> int:
     course = _course(arguments)
-    grade_class.check_assignment(course, arguments.assignment)
+    _check_graded(course, arguments.assignment)
     pages = [
         feedback.write(course, report, gradebook.load_notebook(course, report.student, report.assignment))
         for report in grade_class.reports(course, arguments.assignment)
@@ -378,3 +424,18 @@ feedback:  {pages} (a page a student and assignment)
 gradebook: {course.db_url}
 formgrader and manual marks: make lab""")
     return EXIT_DONE
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    marks = {"good": "[green]✓[/]", "note": "[yellow]![/]", "bad": "[red]✗[/]"}
+    course = _course(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    code = EXIT_DONE
+    for finding in doctor.examine(course):
+        console.print(f"{marks[finding.state]} {escape(f'{finding.about}: {finding.text}')}")
+        if finding.advice:
+            console.print(f"    {escape(finding.advice)}")
+        if finding.state == "bad":
+            code = EXIT_INCOMPLETE
+    print("something has to be mended before you can grade" if code else "this machine can grade")
+    return code

@@ -20,6 +20,10 @@ SEED_FILE = ".hidden_seed"
 SEED_BITS = 128
 
 
+class CourseError(ValueError):
+    """A file of the course has to be mended; the text says which, and how."""
+
+
 class Course:
     """A course directory with its nbgrader configuration.
 
@@ -32,6 +36,8 @@ class Course:
     ------
     FileNotFoundError
         If there is no nbgrader_config.py in the folder.
+    CourseError
+        If it can't be run.
 
     Examples
     --------
@@ -47,7 +53,12 @@ class Course:
                 f"{self.directory} is no course directory, since it has no {CONFIG_FILE}: "
                 "change to the course's folder, or name it with --course"
             )
-        self.config: Config = PyFileConfigLoader(CONFIG_FILE, path=str(self.directory)).load_config()
+        try:
+            self.config: Config = PyFileConfigLoader(CONFIG_FILE, path=str(self.directory)).load_config()
+        except Exception as error:  # it is a program, so it may fail in any way
+            raise CourseError(
+                f"{self.directory / CONFIG_FILE} can't be run ({type(error).__name__}: {error}): mend it"
+            ) from error
         self.config.CourseDirectory.root = str(self.directory)
         self._folders = CourseDirectory(config=self.config)
 
@@ -78,20 +89,22 @@ class Course:
 
         Raises
         ------
-        ValueError
+        CourseError
             If it names no limit, or a value is not above zero.
         """
         changes = dict(self.config.Autograder.get("limits", {}))
         known = {field.name: type(field.default) for field in dataclasses.fields(Limits)}
         for name, value in changes.items():
             if name not in known:
-                raise ValueError(
+                raise CourseError(
                     f"c.Autograder.limits: there is no limit {name!r}; these are: {', '.join(known)}"
                 )
             numbers = (int, float) if known[name] is float else (int,)
             if type(value) not in numbers or not 0 < value < 2**62:
                 kind = "a number" if known[name] is float else "a whole number"
-                raise ValueError(f"c.Autograder.limits: expected {kind} above zero for {name}, got {value!r}")
+                raise CourseError(
+                    f"c.Autograder.limits: expected {kind} above zero for {name}, got {value!r}"
+                )
         return Limits(**changes)
 
     def assignments(self) -> list[str]:
@@ -151,7 +164,7 @@ class Course:
 
         Raises
         ------
-        ValueError
+        CourseError
             If the file's content is not a seed.
         """
         path = self.directory / SEED_FILE
@@ -161,7 +174,7 @@ class Course:
         try:
             return int(text, 16)
         except ValueError:
-            raise ValueError(
+            raise CourseError(
                 f"{path} holds no seed (expected a hexadecimal number): restore it, or delete it to draw a new one"
             ) from None
 

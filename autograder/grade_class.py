@@ -5,6 +5,7 @@ This process is the only writer. What it has written stays if it is killed, and 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,12 +129,21 @@ def check_assignment(course: Course, assignment: str) -> None:
     """Raise NotGradable unless the instructor's notebook and the declared exercises fit together."""
     known = course.assignments()
     if assignment not in known:
-        raise NotGradable(f"there is no assignment {assignment!r}; these are: {', '.join(known) or 'none'}")
+        near = difflib.get_close_matches(assignment, known, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise NotGradable(
+            f"there is no assignment {assignment!r}{meant}; these are: {', '.join(known) or 'none'}"
+        )
     try:
         declared = {exercise.grade_id for exercise in exercises.load(assignment).values()}
     except LookupError as error:
         raise NotGradable(str(error)) from None
-    notebook = nbformat.read(course.source_path(assignment), as_version=4)
+    try:
+        notebook = nbformat.read(course.source_path(assignment), as_version=4)
+    except ValueError as error:  # no JSON, or no notebook
+        raise NotGradable(
+            f"{course.source_path(assignment)} can't be read as a notebook: put back a copy"
+        ) from error
     marks = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
     checked = {m["grade_id"] for m in marks if m.get("grade") and not m.get("solution")}
     if checked != declared:

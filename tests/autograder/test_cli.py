@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder import cli
+from autograder.report import Report, to_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +60,9 @@ def test_grading_a_class(course):
     ("arguments", "message"),
     [
         (["grade", "poetry"], "there is no assignment 'poetry'; these are: mean_field"),
+        (["grade", "mean_fild"], "there is no assignment 'mean_fild' (did you mean mean_field?)"),
+        (["similarity", "meanfield"], "did you mean mean_field?"),
+        (["gradescope", "meanfield"], "did you mean mean_field?"),
         (
             ["grade", "mean_field", "--student", "nobody"],
             "there is no submission of nobody for mean_field in ",
@@ -88,7 +92,17 @@ def test_a_scheduler_that_does_not_answer(course, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["grade"], ["grade", "x", "--jobs", "0"], ["grade", "x", "--jobs", "many"], ["fly"]]
+    "arguments",
+    [
+        [],
+        ["grade"],
+        ["grade", "x", "--jobs", "0"],
+        ["grade", "x", "--jobs", "many"],
+        ["grade", "x", "--scheduler", "host:8786"],
+        ["grade", "x", "--scheduler", "tcp://host"],
+        ["grade", "x", "--scheduler", "tcp://host:port"],
+        ["fly"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -97,11 +111,94 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: autograder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["grade"], ["table"], ["feedback"], ["demonstrate"], ["overview"]])
+def all_commands():
+    (commands,) = (action for action in cli._parser()._actions if action.choices)
+    return [[], *([name] for name in commands.choices)]
+
+
+def test_there_are_commands():
+    assert {"grade", "similarity", "doctor", "gradescope"} <= {
+        name for names in all_commands() for name in names
+    }
+
+
+@pytest.mark.parametrize("command", all_commands(), ids=" ".join)
 def test_every_command_has_help_with_an_example_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*command, "--help"])
     assert exit_.value.code == 0
     text = capsys.readouterr().out
-    assert "example:" in text
+    assert f"example:\n  autograder {' '.join(command)}" in text
     assert "exit codes:" in text
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A course without submissions, for a test to break."""
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    shutil.copytree(ROOT / "solutions" / "mean_field", tmp_path / "solutions" / "mean_field")
+    return tmp_path
+
+
+def submit(folder):
+    (folder / "submitted" / "zoe" / "mean_field").mkdir(parents=True)
+
+
+def configure(folder, line):
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def graded_already(folder):
+    """A result that has lost its notebook."""
+    submit(folder)
+    report = Report(student="zoe", assignment="mean_field", status="refused", reason="no")
+    (folder / "autograded" / "zoe" / "mean_field").mkdir(parents=True)
+    (folder / "autograded" / "zoe" / "mean_field" / "report.json").write_text(to_json(report))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "command", "message"),
+    [
+        (lambda f: None, "grade", "there is no submission for mean_field: put each student's notebook at "),
+        (lambda f: None, "table", "nothing of mean_field is graded yet: run autograder grade mean_field"),
+        (lambda f: None, "feedback", "nothing of mean_field is graded yet"),
+        (lambda f: configure(f, "1 +"), "grade", "nbgrader_config.py can't be run (SyntaxError"),
+        (lambda f: configure(f, "import no_such_module"), "similarity", "can't be run (ModuleNotFoundError"),
+        (lambda f: (f / "nbgrader_config.py").unlink(), "doctor", "is no course directory"),
+        (
+            lambda f: (f / "solutions" / "mean_field" / "mean_field.ipynb").write_text("{"),
+            "grade",
+            "can't be read as a notebook: put back a copy",
+        ),
+        (
+            lambda f: (submit(f), configure(f, "c.Autograder.limits = {'fame': 1}")),
+            "grade",
+            "there is no limit 'fame'",
+        ),
+        (
+            lambda f: (submit(f), (f / ".hidden_seed").write_text("lost")),
+            "grade",
+            "holds no seed (expected a hexadecimal number): restore it, or delete it",
+        ),
+        (graded_already, "feedback", "mean_field.ipynb: No such file or directory: see that it is there"),
+        (
+            lambda f: (graded_already(f), (f / "gradebook.db").write_text("not a database" * 100)),
+            "feedback",
+            "the gradebook can't be used (",
+        ),
+        (lambda f: (f / "_build").write_text("a file"), "gradescope", "_build"),
+    ],
+)
+def test_what_can_be_mended_gets_one_sentence(broken, monkeypatch, capsys, spoil, command, message):
+    monkeypatch.chdir(broken)
+    spoil(broken)
+    if (broken / "gradebook.db").exists():
+        submitted = broken / "autograded" / "zoe" / "mean_field" / "mean_field.ipynb"
+        shutil.copy(broken / "solutions" / "mean_field" / "mean_field.ipynb", submitted)
+    arguments = [command] if command == "doctor" else [command, "mean_field"]
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert error.strip().splitlines()[-1].startswith("autograder: ")
