@@ -1,6 +1,6 @@
 """nbgrader's configuration for this course; the autograder reads the folders from it too."""
 
-from autograder import hooks
+from autograder import collect, hooks
 
 c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
 
@@ -26,3 +26,7 @@ hooks.install()
 
 # check.py, with which students test their functions, is given out with the notebook.
 c.GenerateAssignment.preprocessors.append(hooks.AddCheckFiles)
+
+# nbgrader zip_collect unpacks a learning platform's archive safely, and knows the file names of Canvas and Moodle.
+c.ZipCollectApp.extractor_plugin = collect.SafeExtractor
+c.FileNameCollectorPlugin.named_regexp = collect.LMS_FILE

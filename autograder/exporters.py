@@ -119,7 +119,10 @@ class Canvas(_Export):
         for submission in self._submissions(gradebook, name):
             student = submission.student
             full = ", ".join(filter(None, (student.last_name, student.first_name))) or student.id
-            yield [full, student.lms_user_id, "", student.id, "", _score(submission)]
+            # Submissions that came from Canvas's own archive have its user ids for student ids.
+            number = student.lms_user_id or (student.id if student.id.isdigit() else None)
+            login = None if student.id == number else student.id
+            yield [full, number, "", login, "", _score(submission)]
 
 
 class Moodle(_Export):
