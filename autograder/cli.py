@@ -38,7 +38,8 @@ example:
 
 VALIDATE_HELP = """\
 Try how good an assignment's checks are: right solutions must pass in full, misconceptions must fail and be named,
-and mutants of the instructor's solution must fail. Prints a table and writes a page with every mutant that survived.
+the demonstration class must earn the same points with every seed, and mutants of the instructor's solution must fail.
+Prints a table and writes a page with every mutant that survived.
 
 example:
   autograder validate mean_field --seeds 50
@@ -157,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     validation.add_argument("assignment", metavar="ASSIGNMENT")
     validation.add_argument("--seeds", type=_positive, default=5, metavar="N",
-                          help="seeds that right solutions and misconceptions are tried with (default: 5)")  # fmt: skip
+                          help="seeds that all but the mutants are tried with (default: 5)")  # fmt: skip
     validation.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N",
                           help="mutants tried at once (default: one a core)")  # fmt: skip
     validation.add_argument("--alternatives", type=Path, metavar="DIR",
@@ -344,21 +345,24 @@ def _validate(arguments: argparse.Namespace) -> int:
             progress=show,
         )
     table = Table(
-        "exercise", "right solutions", "misconceptions named", "mutants killed", "checking a submission"
+        "exercise", "right solutions", "misconceptions named", "steady points", "mutants killed", "checking"
     )
     for exercise in result.exercises:
         passed = sum(not trial.problem for trial in exercise.right)
         named = sum(not trial.problem for trial in exercise.misconceptions)
+        steady = sum(not trial.problem for trial in exercise.submissions)
         table.add_row(
             exercise.function,
             f"{passed} of {len(exercise.right)}",
             f"{named} of {len(exercise.misconceptions)}",
+            f"{steady} of {len(exercise.submissions)}",
             f"{exercise.killed} of {exercise.num_mutants}",
             f"{1000 * exercise.seconds:.1f} ms",
         )
     Console(width=None if sys.stdout.isatty() else 140, markup=False, highlight=False).print(table)
     print(
-        f"{100 * result.killed_share:.2f} % of all mutants were killed, {100 * result.score:.2f} % of those not equivalent"
+        f"{100 * result.killed_share:.2f} % of all mutants were killed, {100 * result.score:.2f} % of those not equivalent;\n"
+        f"checking a whole submission takes {1000 * result.seconds:.0f} ms of processor time"
     )
     for exercise in result.exercises:
         for survivor in exercise.survivors:

@@ -7,7 +7,9 @@ Instructors' code alone runs here, so the processes are for endless loops and me
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import multiprocessing
 import re
 import resource
@@ -22,6 +24,7 @@ from typing import Any, NamedTuple
 import jinja2
 import nbformat
 from markupsafe import Markup
+from nbformat import NotebookNode
 
 from autograder import check, checks, demonstration, exercises
 from autograder.check import Outcome
@@ -36,6 +39,9 @@ SECONDS = 5.0
 
 MEMORY = 2 << 30
 """Bytes that a mutant may ask for beyond what the process has."""
+
+CHECKING = 2.0
+"""Seconds of processor time that the checks of one whole submission may take, references computed."""
 
 NEEDED = 0.98
 """Mutation score that checks worth their name reach: the share of killed among the mutants that aren't equivalent (Jia & Harman 2011,
@@ -66,9 +72,17 @@ class ExerciseValidation:
     right: list[Trial] = field(default_factory=list)
     misconceptions: list[Trial] = field(default_factory=list)
     partly_right: list[Trial] = field(default_factory=list)  # the demonstration class's
+    submissions: list[Trial] = field(
+        default_factory=list
+    )  # of the demonstration class: the same points whatever the seed
     num_mutants: int = 0
     survivors: list[Survivor] = field(default_factory=list)
-    seconds: float = 0.0  # for all properties of one submission, references computed
+    seconds: float = 0.0  # of processor time for all properties of one submission, references computed
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials of whole functions."""
+        return self.right + self.misconceptions + self.partly_right + self.submissions
 
     @property
     def killed(self) -> int:
@@ -92,7 +106,7 @@ class Validation:
         for exercise in self.exercises:
             lines += [
                 f"{exercise.function}: {trial.name}: {trial.problem}"
-                for trial in exercise.right + exercise.misconceptions + exercise.partly_right
+                for trial in exercise.trials
                 if trial.problem
             ]
             lines += [
@@ -102,7 +116,14 @@ class Validation:
             ]
         if self.score < NEEDED:
             lines.append(f"the mutation score is {100 * self.score:.1f} %, and {100 * NEEDED:g} % are needed")
+        if self.seconds > CHECKING:
+            lines.append(f"checking a submission takes {self.seconds:.1f} s, and {CHECKING:g} s are allowed")
         return lines
+
+    @property
+    def seconds(self) -> float:
+        """Processor time for checking one whole submission, the instructor's solution."""
+        return sum(exercise.seconds for exercise in self.exercises)
 
     @property
     def killed_share(self) -> float:
@@ -134,7 +155,7 @@ def validate(
     course : Course
     assignment : str
     seeds : int
-        Right solutions and misconceptions are tried with seeds 0 to seeds - 1; mutants with seed 0.
+        Right solutions, misconceptions and the demonstration class are tried with seeds 0 to seeds - 1; mutants with seed 0.
     jobs : int
         Mutants tried at once.
     alternatives : Path, optional
@@ -148,11 +169,19 @@ def validate(
         If no exercises of that name are declared.
     """
     declared = exercises.load(assignment)
-    cells = _solution_cells(course, assignment, declared)
+    source = nbformat.read(course.source_path(assignment), as_version=4)
+    cells = _solution_cells(source, declared)
     others = _alternatives(alternatives, assignment)
     own = demonstration.particulars(assignment)
     equivalent = _equivalent(assignment)
     other_route, partly_right = (_namespace(cells | code) for code in (own.OTHER_ROUTE, own.PARTLY_RIGHT))
+    submissions = {
+        student.name: _namespace(
+            _solution_cells(nbformat.reads(student.notebook.decode(), as_version=4), declared)
+        )
+        for student in demonstration.students(assignment, source)
+        if student.name.startswith(demonstration.HARMLESS)
+    }
     whole = _namespace(cells)
     found, results = set(), []
     for function, exercise in declared.items():
@@ -161,15 +190,17 @@ def validate(
         if function in own.OTHER_ROUTE:
             right["another route"] = other_route[function]
         right |= {f.__name__: f for f in others.get(function, ())}
-        result.right = [_must_pass(exercise, name, f, seeds) for name, f in right.items()]
-        result.misconceptions = [
-            _must_be_named(exercise, m.name, m.function, seeds) for m in exercise.misconceptions
-        ]
-        if function in own.PARTLY_RIGHT:
-            result.partly_right = [_must_earn_a_share(exercise, "half right", partly_right[function], seeds)]
-        start = time.perf_counter()
+        wrong = {m.name: m.function for m in exercise.misconceptions}
+        half = {"half right": partly_right[function]} if function in own.PARTLY_RIGHT else {}
+        handed_in = {name: scope[function] for name, scope in submissions.items()}
+        judged = [_judge_all(exercise, functions, seeds) for functions in (right, wrong, half, handed_in)]
+        result.right = [_must_pass(name, r) for name, r in judged[0].items()]
+        result.misconceptions = [_must_be_named(name, r) for name, r in judged[1].items()]
+        result.partly_right = [_must_earn_a_share(name, r) for name, r in judged[2].items()]
+        result.submissions = [Trial(name, _points_vary(r)) for name, r in judged[3].items()]
+        start = time.process_time()
         _judge(exercise, whole[function], 0)
-        result.seconds = time.perf_counter() - start
+        result.seconds = time.process_time() - start
         made = list(mutants(cells[function]))
         result.num_mutants = len(made)
         for done, (mutant, passes) in enumerate(_try_mutants(exercise, cells, made, jobs), 1):
@@ -197,9 +228,8 @@ def write_page(validation: Validation, path: Path) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _solution_cells(course: Course, assignment: str, declared: dict[str, Exercise]) -> dict[str, str]:
+def _solution_cells(notebook: NotebookNode, declared: dict[str, Exercise]) -> dict[str, str]:
     """The code of each solution cell by its function, and of the setup cell under "setup"."""
-    notebook = nbformat.read(course.source_path(assignment), as_version=4)
     cells = {}
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
@@ -222,41 +252,51 @@ def _namespace(cells: dict[str, str]) -> dict[str, Any]:
 
 def _judge(exercise: Exercise, function: Callable, seed: int) -> ExerciseResult:
     def ask(_: str, args: tuple) -> Outcome:
-        return check.call(function, args)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return check.call(function, args)
 
     return checks.evaluate(exercise, ask, seed, 1.0)
 
 
-def _must_pass(exercise: Exercise, name: str, function: Callable, seeds: int) -> Trial:
+def _judge_all(
+    exercise: Exercise, functions: dict[str, Callable], seeds: int
+) -> dict[str, list[ExerciseResult]]:
+    """Each function's results, one a seed; seed by seed, so that the right answers are computed once."""
+    results: dict[str, list[ExerciseResult]] = {name: [] for name in functions}
     for seed in range(seeds):
-        result = _judge(exercise, function, seed)
+        for name, function in functions.items():
+            results[name].append(_judge(exercise, function, seed))
+    return results
+
+
+def _must_pass(name: str, results: list[ExerciseResult]) -> Trial:
+    for seed, result in enumerate(results):
         if result.points < 1.0:
             wrong = next(p for p in result.properties if p.observation)
             return Trial(name, f"is right, but with seed {seed} fails {wrong.name!r}: {wrong.observation}")
     return Trial(name, "")
 
 
-def _must_be_named(exercise: Exercise, name: str, function: Callable, seeds: int) -> Trial:
-    points = set()
-    for seed in range(seeds):
-        result = _judge(exercise, function, seed)
+def _must_be_named(name: str, results: list[ExerciseResult]) -> Trial:
+    for seed, result in enumerate(results):
         if result.points == 1.0:
             return Trial(name, f"passes with seed {seed}")
         if result.misconception != name:
             return Trial(
                 name, f"with seed {seed} is taken for {result.misconception or 'no known misconception'}"
             )
-        points.add(result.points)
-    return Trial(name, "" if len(points) == 1 else f"earns points that depend on the seed: {sorted(points)}")
+    return Trial(name, _points_vary(results))
 
 
-def _must_earn_a_share(exercise: Exercise, name: str, function: Callable, seeds: int) -> Trial:
-    points = {_judge(exercise, function, seed).points for seed in range(seeds)}
-    if len(points) > 1:
-        return Trial(name, f"earns points that depend on the seed: {sorted(points)}")
-    return Trial(
-        name, "" if 0 < min(points) < 1 else f"earns {min(points):g} of 1, neither nothing nor all was meant"
-    )
+def _must_earn_a_share(name: str, results: list[ExerciseResult]) -> Trial:
+    points = results[0].points
+    meant = "" if 0 < points < 1 else f"earns {points:g} of 1, neither nothing nor all was meant"
+    return Trial(name, _points_vary(results) or meant)
+
+
+def _points_vary(results: list[ExerciseResult]) -> str:
+    points = sorted({result.points for result in results})
+    return "" if len(points) == 1 else f"earns points that depend on the seed: {points}"
 
 
 def _alternatives(folder: Path | None, assignment: str) -> dict[str, list[Callable]]:

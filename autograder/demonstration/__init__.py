@@ -27,6 +27,10 @@ from autograder.exercise import Exercise
 REGION = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
 
 
+HARMLESS = ("ada_", "bo_", "cleo_", "misconceptions_", "dan_", "finn_")
+"""Students whose code may run outside of a sandbox: it neither loops nor ends its process nor tampers with anything."""
+
+
 class Student(NamedTuple):
     """One student of the class: an identifier, and the bytes of the notebook that they hand in."""
 
