@@ -1,7 +1,9 @@
 """The checks judge fairly: right answers pass, each misconception is named, and what matches none is not named."""
 
+import dataclasses
 import importlib
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder import check, checks, exercises
+from autograder import check, checks, exercises, release
 from autograder.check import Outcome
+from autograder.exercise import Property
 
+ROOT = Path(__file__).parents[2]
 ASSIGNMENTS = ["gibbs_principle", "mean_field", "two_kls", "em", "dbn"]
 EXERCISES = [exercise for assignment in ASSIGNMENTS for exercise in exercises.load(assignment).values()]
 SEEDS = [0, 1, 17, 2**100 + 3]
@@ -66,15 +70,46 @@ def test_each_misconception_fails_and_is_named(exercise, seed):
         assert result.link == misconception.section
 
 
+def said_by_check(exercise, function, folder, monkeypatch, capsys):
+    """What check() prints or raises, in a student's folder."""
+    path = folder / f"{exercise.assignment}.json"
+    if not path.exists():
+        release.add_check_files(exercise.assignment, folder)
+        (folder / check.DATA.name).rename(path)
+    monkeypatch.setattr(check, "DATA", path)
+    try:
+        check.check(exercise.name, function)
+    except check.CheckFailed as failed:
+        return str(failed)
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("release")
+
+
 @by_name
-def test_the_student_hears_the_same_on_the_visible_examples(exercise):
-    examples = [(i.args, e) for i, e in zip(exercise.visible, checks.visible_answers(exercise), strict=True)]
-    known = checks.known_outcomes(exercise, list(exercise.visible))
-    for misconception in exercise.misconceptions:
-        outcomes = [check.call(misconception.function, args) for args, _ in examples]
-        text, label = check.explain(outcomes, examples, known, exercise.rtol, exercise.atol)
-        assert label == misconception.name
-        assert text
+def test_check_and_grader_agree_on_the_visible_instances(exercise, folder, monkeypatch, capsys):
+    on_visible = Property(
+        "visible", "the visible examples", 1.0, lambda rng: list(exercise.visible), unmodified=True
+    )
+    graded = dataclasses.replace(exercise, properties=(on_visible,))
+    tried = [
+        exercise.reference,
+        *alternatives(exercise),
+        *(m.function for m in exercise.misconceptions),
+        *(build(exercise) for build in WRONG.values()),
+        spoiling(exercise),
+    ]
+    for function in tried:
+        said = said_by_check(exercise, function, folder, monkeypatch, capsys)
+        result = evaluate(graded, function)
+        assert said.startswith("✓" if result.points == POINTS else "✗"), function
+        named = re.findall(r"This is what one gets from: (.*)\.\n  (.*)\n  Read: (.*)", said)
+        assert named == ([(result.misconception, result.hint, result.link)] if result.misconception else [])
+        observed = result.properties[0].observation
+        assert observed.rpartition(": ")[2] in said
 
 
 def noisy(exercise):
@@ -121,8 +156,9 @@ def test_a_function_that_only_hands_back_earns_nothing_for_leaving_its_arguments
     assert result.points == 0
 
 
-@by_name
-def test_changing_the_arguments_costs_that_property_alone(exercise):
+def spoiling(exercise):
+    """Right answers, and every argument changed."""
+
     def spoil(value):
         if isinstance(value, np.ndarray):
             value += 1
@@ -136,11 +172,25 @@ def test_changing_the_arguments_costs_that_property_alone(exercise):
             spoil(argument)
         return answer
 
-    result = evaluate(exercise, function)
+    return function
+
+
+@by_name
+def test_changing_the_arguments_costs_that_property_alone(exercise):
+    result = evaluate(exercise, spoiling(exercise))
     lost = [p for p in result.properties if p.observation]
     assert [p.name for p in lost] == [p.name for p in exercise.properties if p.unmodified]
     assert "the arguments were changed" in lost[0].observation
     assert result.misconception == ""
+
+
+@by_name
+def test_every_link_leads_to_a_place_in_the_book(exercise):
+    listed = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    for section in {exercise.section, *(m.section for m in exercise.misconceptions)}:
+        page, anchor = section.split(".html#")
+        assert f"- file: {page}\n" in listed
+        assert f"({anchor})=\n" in (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
 
 
 @by_name
