@@ -313,11 +313,13 @@ def _phrase(report: Report) -> str:
 def _feedback(arguments: argparse.Namespace) -> int:
     course = _course(arguments)
     _check_graded(course, arguments.assignment)
-    pages = [
-        feedback.write(course, report, gradebook.load_notebook(course, report.student, report.assignment))
-        for report in grade_class.reports(course, arguments.assignment)
-    ]
-    print(f"{arguments.assignment}: {len(pages)} feedback pages in {course.feedback_folder}")
+    count = 0
+    for report in grade_class.reports(course, arguments.assignment):
+        gradebook.update_late_penalty(course, report)
+        notebook = gradebook.load_notebook(course, report.student, report.assignment)
+        feedback.write(course, report, notebook)
+        count += 1
+    print(f"{arguments.assignment}: {count} feedback pages in {course.feedback_folder}")
     return EXIT_DONE
 
 

@@ -96,6 +96,12 @@ def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode
     return shown
 
 
+def update_late_penalty(course: Course, report: Report) -> None:
+    """Reckon the late penalty anew, from the score with the marks given by hand and the due date as it is now."""
+    if standing(course, report.student, report.assignment) is not None:
+        _unless_locked(lambda: _late_penalty(course, report))
+
+
 def load_report(course: Course, student: str, assignment: str) -> Report | None:
     """Return what the last grading of a submission found out, or None if there is nothing that can be read."""
     path = course.autograded_path(student, assignment) / "report.json"

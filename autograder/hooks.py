@@ -95,13 +95,14 @@ def _autograde(self: Autograde) -> None:
 def _generate_feedback(self: GenerateFeedback) -> None:
     """Write the feedback pages of what is graded, with the marks and comments given by hand."""
     from autograder import feedback
-    from autograder.gradebook import load_notebook, load_report
+    from autograder.gradebook import load_notebook, load_report, update_late_penalty
 
     course = Course.of(self.coursedir)
     assignment = self.coursedir.assignment_id
     graded = [name for name in course.students(assignment) if load_report(course, name, assignment)]
     for student in _chosen(self, graded):
         report = load_report(course, student, assignment)
+        update_late_penalty(course, report)
         path = feedback.write(course, report, load_notebook(course, student, assignment))
         self.log.info("Wrote %s", path)
 
