@@ -13,7 +13,7 @@ LIBRARY := $(wildcard lectures_lib/*.py)
 GRADER := $(shell find autograder -type f -not -path '*/__pycache__/*')
 BOOK := _config.yml _toc.yml $(shell find book -type f -not -path '*/.ipynb_checkpoints/*')
 
-.PHONY: help course book release demo grade lab test lint format bench lock clean
+.PHONY: help course book pdf release demo grade lab test lint format bench lock clean
 
 help: ## this list
 	@echo "make course   from a fresh clone to a built book, a student release and a graded class"
@@ -38,6 +38,9 @@ course: .venv/installed ## the book, the release and the graded demonstration cl
 	@$(BIN)/autograder overview
 
 book: _build/book ## the book, in _build/html/index.html
+
+pdf: _build/kernels ## the whole book as one PDF file, in _build/variational-methods.pdf (needs Chromium)
+	@$(BIN)/python book/pdf.py
 
 _build/kernels: .venv/installed $(LIBRARY)
 	@echo "==> kernels: filling numba's cache"

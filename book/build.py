@@ -1,9 +1,10 @@
 """Builds the book to _build/html, warnings as errors: python book/build.py
 
 Jupyter Book executes a chapter again when the chapter's code changed. It cannot see that the library changed,
-so the cache of executed chapters is dropped here when it was made with another state of lectures_lib.
+so the cache of executed chapters is dropped here when it was made with other code of lectures_lib (comments and docstrings aside).
 """
 
+import ast
 import hashlib
 import re
 import shutil
@@ -18,10 +19,19 @@ CACHE = ROOT / "_build" / ".jupyter_cache"
 STAMP = ROOT / "_build" / "library.sha256"  # of the library that the cached outputs were computed with
 
 
-def library_digest() -> str:
+class WithoutTexts(ast.NodeTransformer):
+    """Removes docstrings: what they say changes no chapter's output."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | ast.Pass:
+        alone = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if alone else node
+
+
+def library_digest(library: Path = ROOT / "lectures_lib") -> str:
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "lectures_lib").rglob("*.py")):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(library.rglob("*.py")):
+        code = ast.dump(WithoutTexts().visit(ast.parse(path.read_text(encoding="utf8"))))
+        digest.update(f"{path.relative_to(library).as_posix()}\0{code}\0".encode())
     return digest.hexdigest()
 
 
@@ -38,6 +48,8 @@ MENDED = (
     # Citations are marked up with roles that ARIA has withdrawn, in a list without items.
     (r' role="doc-biblioentry"', ""),
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
+    # What folds a part of the table of contents has no name.
+    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Pages of this part">'),
     # The book's name in the sidebar belongs to no landmark.
     (
         r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")',
@@ -47,8 +59,8 @@ MENDED = (
 """What a screen reader stumbles over in the theme's pages, and what stands there instead."""
 
 
-def mend_pages() -> None:
-    for path in (ROOT / "_build" / "html").glob("*.html"):
+def mend_pages(site: Path) -> None:
+    for path in site.glob("*.html"):
         page = text = path.read_text(encoding="utf-8")
         for pattern, replacement in MENDED:
             text = re.sub(pattern, replacement, text)
@@ -63,7 +75,7 @@ def main(arguments: list[str]) -> int:
     command += ["--config", ROOT / "_config.yml", "--toc", ROOT / "_toc.yml", "-W", "-n", "--keep-going"]
     code = subprocess.run(command + arguments, cwd=ROOT, check=False).returncode
     if code == 0:
-        mend_pages()
+        mend_pages(ROOT / "_build" / "html")
     else:  # else the next build would find these pages up to date, and not complain again
         shutil.rmtree(ROOT / "_build" / ".doctrees", ignore_errors=True)
     return code

@@ -1,8 +1,8 @@
 """Mean field: the best product distribution for an Ising model, or for any discrete factor graph.
 
 Among q(z) = Π_i q_i(z_i), coordinate ascent raises the lower bound H(q) + E_q log p̃(z) <= log Z one factor at a time:
-q_i ∝ exp(E_{q_-i} log p̃). For the Ising model p(s) ∝ exp(½ sᵀJs + hᵀs) this is m_i = tanh(h_i + Σ_j J_ij m_j) with
-m_i = E_q s_i in [-1, 1]. Updates are sequential: all at once they can swap for ever between two states.
+q_i ∝ exp(E log p̃), the average being over the other factors. For the Ising model p(s) ∝ exp(½ sᵀJs + hᵀs) this is
+m_i = tanh(h_i + Σ_j J_ij m_j) with m_i = E_q s_i in [-1, 1]. Updates are sequential: all at once they can swap for ever between two states.
 
     >>> import numpy as np
     >>> result = coordinate_ascent(np.zeros((2, 2)), np.array([0.3, -1.0]))
@@ -202,7 +202,7 @@ def _bound_kernel(J, h, mean):
 
 
 def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
-    """The optimal factor q_i ∝ exp(E_{q_-i} log p) of a joint table, the others being fixed.
+    """The optimal factor q_i ∝ exp(E log p) of a joint table, the average being over the other factors, which are fixed.
 
     Parameters
     ----------
