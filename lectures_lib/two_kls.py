@@ -33,7 +33,8 @@ REACH = 8.0
 """The nodes fill a ball of this radius, in the same units; a Gaussian has 1e-14 of its mass outside."""
 
 QUADRATURE_TOLERANCE = 1e-6
-"""Largest change of the value with nodes twice as dense, relative to its size or to 1, whichever is larger, for a fit to count as converged."""
+"""Largest change of the value with nodes twice as dense for a fit to count as converged, relative to its size or to 1,
+whichever is larger."""
 
 SAME_OPTIMUM = 1e-6
 """Two fits are one optimum where the KL between them is below this: their means are within 0.0015 standard deviations."""

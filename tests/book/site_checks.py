@@ -1,5 +1,6 @@
 """What can be wrong with a chapter's source or a built page; each check returns a list of complaints."""
 
+import functools
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -79,4 +80,42 @@ def dead_links(name: str, page: BeautifulSoup, site: Path) -> list[str]:
 
 
 def has_anchor(path: Path, anchor: str) -> bool:
-    return re.search(rf'\bid="{re.escape(anchor)}"', path.read_text(encoding="utf8")) is not None
+    return anchor in anchors(path)
+
+
+@functools.cache
+def anchors(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf8")))
+
+
+# What is no prose: code, formulas, roles, links, headings' numbers and the like.
+NO_PROSE = (
+    re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
+    CELL,
+    re.compile(r"^(`{3,})\{(?:math|index|bibliography|eval-rst)\}.*?^\1", re.DOTALL | re.MULTILINE),
+    re.compile(r"^(`{3,})\w*\n.*?^\1", re.DOTALL | re.MULTILINE),
+    re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL),
+    re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`"),
+    re.compile(r"\]\([^)]*\)"),
+    re.compile(r"^(?::\w.*|\([\w-]+\)=|#+ \d+\. .*)$", re.MULTILINE),
+)
+IN_PROSE = re.compile(r"(?<![\w.])\d+(?:[ \u202f]\d{3})+(?!\w)|(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
+IN_CODE = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e-?\d+)?")
+
+
+def numbers_from_nowhere(source: str) -> list[str]:
+    """Numbers in the text, of two digits or with a decimal point, that neither a cell puts there nor stand in a cell's code."""
+    known = {float(found) for _, code in cells(source) for found in IN_CODE.findall(code)}
+    for pattern in NO_PROSE:
+        source = pattern.sub(" ", source)
+    complaints = []
+    for match in IN_PROSE.finditer(source):
+        number = re.sub(r"[ \u202f]", "", match.group())
+        values = (
+            {float(number), float(number) / 100}
+            if source[match.end() :].startswith(" %")
+            else {float(number)}
+        )
+        if not values & known and (len(number) > 1 or "." in number):
+            complaints.append(number)
+    return complaints
