@@ -161,8 +161,13 @@ def pages_address(address: str) -> str:
     return f"https://{found[1].lower()}.github.io/{found[2]}/" if found else ""
 
 
+def is_chapter(app: Sphinx, page: str) -> bool:
+    """Whether a page is executed; the front page is, for a picture, but is none."""
+    return page != app.config.root_doc and "kernelspec" in app.env.metadata.get(page, {})
+
+
 def write_notebook(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    if app.builder.name != "html" or "kernelspec" not in app.env.metadata.get(page, {}):
+    if app.builder.name != "html" or not is_chapter(app, page):
         return
     address = repository(app.config)
     macros = app.config.mathjax3_config["tex"]["macros"]

@@ -76,7 +76,7 @@ def set_repository(app: Sphinx, config: Config) -> None:
 
 def add_launch_buttons(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     address = app.config.html_theme_options["repository_url"]
-    if not address or "kernelspec" not in app.env.metadata.get(page, {}):
+    if not address or "ipynb_source" not in context:
         return
     addresses = launch_addresses(address, app.config.book_launch_services, page)
     buttons = [
