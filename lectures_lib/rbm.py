@@ -310,45 +310,61 @@ class _Trainer:
         self.means = np.empty((batch_size, num_visible), machine.W.dtype)
         self.gradient = np.empty_like(machine.W)
         self.generators = generators(rng, max(num_visible, num_hidden))
+        self.views: dict[int, _Views] = {}
         self.chains = None
         if persistent:
             self.chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
+
+    def _views(self, n: int) -> _Views:
+        """The arrays as a batch of n rows fills them; laid out once for each size, since slicing costs as much as a small product."""
+        m = n if self.chains is None else len(self.chains)
+        visible, hidden = self.visible[: n + m], self.hidden[: n + m]
+        return _Views(
+            visible,
+            hidden,
+            data=(visible[:n], hidden[:n], self.sample[:n], self.means[:n]),
+            reconstruction=visible[n : 2 * n],
+            model=(visible[n:], hidden[n:], self.sample[:m], self.means[:m]),
+        )
 
     def step(
         self, X: np.ndarray, rows: np.ndarray, rate: float, momentum: float, weight_decay: float
     ) -> float:
         """Move the machine by the batch of these rows; returns the squared error of its reconstruction."""
         (W, b, c), dtype, n = self.machine, self.dtype, len(rows)
-        m = n if self.chains is None else len(self.chains)
-        visible, hidden = self.visible[: n + m], self.hidden[: n + m]
-        sample, means = self.sample, self.means
-        batch = visible[:n]
-        np.take(X, rows, axis=0, out=batch)
-        np.matmul(batch, W, out=hidden[:n])
-        activate(hidden[:n], c, self.generators, sample[:n])
-        np.matmul(sample[:n], W.T, out=means[:n])
-        activate(means[:n], b, self.generators, visible[n : 2 * n])
-        squares = squared_distance(batch, means[:n])
+        if n not in self.views:
+            self.views[n] = self._views(n)
+        views = self.views[n]
+        batch, fields, sample, means = views.data
+        X.take(
+            rows, axis=0, out=batch, mode="clip"
+        )  # the mode that writes without a copy; rows are never out of range
+        np.dot(batch, W, out=fields)
+        activate(fields, c, self.generators, sample)
+        np.dot(sample, W.T, out=means)
+        activate(means, b, self.generators, views.reconstruction)
+        squares = squared_distance(batch, means)
+        model, fields, sample, means = views.model
         if self.chains is not None:
-            visible[n:] = self.chains
+            model[...] = self.chains
         for step in range(self.num_steps):
             if step > 0 or self.chains is not None:
-                np.matmul(visible[n:], W, out=hidden[n:])
-                activate(hidden[n:], c, self.generators, sample[:m])
-                np.matmul(sample[:m], W.T, out=means[:m])
-                activate(means[:m], b, self.generators, visible[n:])
-        scale = dtype(n / m)
-        np.matmul(visible[n:], W, out=hidden[n:])
-        scaled_means(hidden[n:], c, -scale)
+                np.dot(model, W, out=fields)
+                activate(fields, c, self.generators, sample)
+                np.dot(sample, W.T, out=means)
+                activate(means, b, self.generators, model)
+        scale = dtype(n / len(model))
+        np.dot(model, W, out=fields)
+        scaled_means(fields, c, -scale)
         if self.chains is not None:
-            self.chains = visible[n:].copy()
-        np.matmul(visible.T, hidden, out=self.gradient)
+            self.chains[...] = model
+        np.matmul(views.visible.T, views.hidden, out=self.gradient)
         ascend(
             self.machine,
             self.speed,
             self.gradient,
-            visible,
-            hidden,
+            views.visible,
+            views.hidden,
             n,
             scale,
             dtype(rate / n),
@@ -356,6 +372,16 @@ class _Trainer:
             dtype(weight_decay * n),
         )
         return squares
+
+
+class _Views(NamedTuple):
+    """Visible units, hidden fields, their samples and the means of what these give back: of data, and of the model's chains."""
+
+    visible: np.ndarray
+    hidden: np.ndarray
+    data: tuple[np.ndarray, ...]
+    reconstruction: np.ndarray
+    model: tuple[np.ndarray, ...]
 
 
 def _initial_machine(X: np.ndarray, num_hidden: int, rng: np.random.Generator, dtype) -> RBM:
