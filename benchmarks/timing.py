@@ -6,6 +6,7 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numba
 
@@ -50,9 +51,39 @@ def one_thread():
         numba.set_num_threads(before)
 
 
-def row(work: str, peer: str, ratio: float, needed: float | None, note: str) -> dict:
-    """A line of the table."""
-    return {"work": work, "peer": peer, "ratio": ratio, "needed": needed, "note": note}
+class Row(NamedTuple):
+    """A line of the table.
+
+    Attributes
+    ----------
+    work, peer : str
+    ratio : float
+        Above 1 where ours is faster, or within its budget.
+    needed : float or None
+        The least ratio aimed at.
+    measured : str
+        The numbers behind the ratio.
+    limit : str
+        What holds the work back; said once for rows of the same work.
+    """
+
+    work: str
+    peer: str
+    ratio: float
+    needed: float | None
+    measured: str
+    limit: str = ""
+
+    @property
+    def falls_short(self) -> bool:
+        return self.needed is not None and not self.ratio >= self.needed
+
+
+def verdict(row: Row) -> str:
+    """Say whether a row meets its target, if it has one."""
+    if row.needed is None:
+        return ""
+    return "**falls short**" if row.falls_short else "met"
 
 
 def duration(time: float) -> str:
