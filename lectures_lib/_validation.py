@@ -8,11 +8,20 @@ SYMMETRY_RTOL = 1e-10
 """Couplings computed in float64 by different orders of summation agree to this; real asymmetry is far larger."""
 
 
-def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
-    """Return a finite array of `ndim` dimensions, or raise a ValueError that says what came instead."""
-    array = np.asarray(value)
+def reals(name: str, value, dtype=None) -> np.ndarray:
+    """Return an array of real numbers, of this dtype if one is given, or raise a ValueError: NumPy would drop imaginary parts."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array, got nested lists of unequal lengths") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
+    """Return a finite array of `ndim` dimensions, or raise a ValueError that says what came instead."""
+    array = reals(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
     array = np.ascontiguousarray(array, dtype=dtype)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lectures_lib import _convolution, conv_rbm
+from lectures_lib._validation import reals
 from lectures_lib.conv_rbm import ConvRBM
 
 __all__ = [
@@ -98,7 +99,7 @@ def fit_greedy(
     if not len(layers):
         raise ValueError("layers: expected at least one layer, got none")
     trained: list[ConvRBM] = []
-    data = np.asarray(X)
+    data = reals("X", X)
     for number, own in enumerate(layers):
         settings = {**options, **own}
         missing = {"num_filters", "filter_size"} - settings.keys()
@@ -139,7 +140,7 @@ def transform(net: ConvDBN, X, layer: int | None = None) -> np.ndarray:
     """
     net = validate(net)
     layer = _layer_number(net, layer)
-    X = np.asarray(X)
+    X = reals("X", X)
     if X.ndim != 4 or X.size == 0:
         raise ValueError(f"X: expected shape (n, L, R, C) with at least one entry, got {X.shape}")
     parts = []
@@ -218,8 +219,10 @@ def strongest_patches(
     ValueError
         If something is malformed.
     """
+    net = validate(net)
     activations = transform(net, X, layer)
-    pictures = np.asarray(X if pictures is None else pictures)
+    X = reals("X", X)
+    pictures = X if pictures is None else reals("pictures", pictures)
     if pictures.ndim != 4 or (len(pictures), *pictures.shape[2:]) != (len(X), *np.shape(X)[2:]):
         raise ValueError(f"pictures: expected images of the shape of X, {np.shape(X)}, got {pictures.shape}")
     n, K, _, columns = activations.shape
@@ -268,14 +271,14 @@ def class_information(activations, labels, *, threshold: float | None = None) ->
     ----------
     Cover & Thomas (2006), Elements of information theory, §2.3.
     """
-    activations = np.asarray(activations, dtype=np.float64)
+    activations = reals("activations", activations, np.float64)
     if activations.ndim not in (2, 4) or activations.size == 0:
         raise ValueError(
             f"activations: expected shape (n, K) or (n, K, rows, columns), got {activations.shape}"
         )
     if not np.isfinite(activations).all():
         raise ValueError("activations: expected finite numbers, got NaN or inf")
-    labels = np.asarray(labels)
+    labels = reals("labels", labels)
     if labels.shape != activations.shape[:1] or labels.dtype.kind not in "iub":
         raise ValueError(
             f"labels: expected integers of shape ({len(activations)},), got {labels.dtype} of shape {labels.shape}"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lectures_lib import _convolution
+from lectures_lib._validation import reals
 from lectures_lib.conv_rbm_model import (
     ConvRBM,
     Units,
@@ -204,7 +205,7 @@ def fit(
     """
     settings = _Settings(batch_size, momentum, weight_decay, sparsity, sparsity_cost, num_steps)
     _check_settings(settings, num_filters, filter_size, pool, num_epochs)
-    X = np.asarray(X)
+    X = reals("X", X)
     dtype = np.float32 if X.dtype == np.float32 else np.float64
     if X.ndim != 4:
         raise ValueError(f"X: expected shape (n, L, R, C), got {X.shape}")
@@ -215,14 +216,14 @@ def fit(
     X = visible_units(blank, X, "X")
     if initial is None:
         initial = _initial_machine(X, blank, sparsity, rng)
-    elif np.shape(initial.W) != shape or (initial.pool, initial.gaussian) != (pool, gaussian):
+    elif (initial := validate(initial)).W.shape != shape or (initial.pool, initial.gaussian) != (pool, gaussian):
         raise ValueError(
-            f"initial: expected W of shape {shape}, pool={pool}, gaussian={gaussian}, got {np.shape(initial.W)}, "
+            f"initial: expected W of shape {shape}, pool={pool}, gaussian={gaussian}, got {initial.W.shape}, "
             f"pool={initial.pool}, gaussian={initial.gaussian}"
         )
     if learning_rate is None:
         learning_rate = GAUSSIAN_RATE if gaussian else BINARY_RATE
-    machine = ConvRBM(*(a.astype(dtype, copy=True) for a in validate(initial)[:3]), pool, gaussian)
+    machine = ConvRBM(*(a.astype(dtype, copy=True) for a in initial[:3]), pool, gaussian)
     speed = Gradient(*(np.zeros_like(a) for a in machine[:3]))
     errors, activities = np.empty(num_epochs), np.empty(num_epochs)
     for epoch in range(num_epochs):

@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib import _convolution
+from lectures_lib._validation import reals
 from lectures_lib.rbm_model import bernoulli, sigmoid
 
 
@@ -64,7 +65,7 @@ class Units(NamedTuple):
 
 def validate(crbm: ConvRBM) -> ConvRBM:
     """Return the machine with arrays of one floating dtype, or raise a ValueError that says what is malformed."""
-    W, b, c = (np.asarray(a) for a in crbm[:3])
+    W, b, c = (reals(f"crbm.{name}", a) for name, a in zip("Wbc", crbm[:3], strict=True))
     dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
     if W.ndim != 4 or b.shape != W.shape[1:2] or c.shape != W.shape[:1] or W.size == 0:
         raise ValueError(
@@ -285,7 +286,7 @@ def _draw_kernel(field, pool, uniforms, hidden, pooled):
 
 def visible_units(crbm: ConvRBM, value, name: str = "v") -> np.ndarray:
     """Return images in the machine's dtype, or raise a ValueError if they don't fit it."""
-    v = np.asarray(value)
+    v = reals(name, value)
     L, s, t = crbm.W.shape[1:]
     if v.dtype.kind not in "fiub" or v.ndim != 4 or v.shape[1] != L or v.size == 0:
         raise ValueError(
@@ -310,7 +311,7 @@ def visible_units(crbm: ConvRBM, value, name: str = "v") -> np.ndarray:
 
 
 def hidden_units(crbm: ConvRBM, value) -> np.ndarray:
-    h = np.asarray(value)
+    h = reals("h", value)
     K = crbm.W.shape[0]
     if h.dtype.kind not in "fiub" or h.ndim != 4 or h.shape[1] != K or h.size == 0:
         raise ValueError(f"h: expected numbers of shape (n, {K}, R', C'), got {h.dtype} of shape {h.shape}")

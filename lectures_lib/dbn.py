@@ -22,8 +22,26 @@ from typing import NamedTuple
 import numpy as np
 
 from lectures_lib import rbm
+from lectures_lib._validation import reals
 from lectures_lib.rbm import RBM
 from lectures_lib.rbm_model import all_states, bernoulli, sigmoid
+
+__all__ = [
+    "DBN",
+    "MAX_EXACT_UNITS",
+    "Recognition",
+    "UpDown",
+    "features",
+    "fit_greedy",
+    "log_bound",
+    "log_joint",
+    "log_prob",
+    "sample",
+    "tie",
+    "up_down",
+    "validate",
+    "wake_gradient",
+]
 
 MAX_EXACT_UNITS = 18
 """Exact sums hold a table over the 2^18 states of a hidden layer."""
@@ -100,6 +118,10 @@ def log_joint(dbn: DBN, x, hidden) -> np.ndarray:
         raise ValueError(f"hidden: expected {len(dbn.layers)} layers, got {len(hidden)}")
     units = [_binary("x", x, dbn.layers[0].b.size)]
     units += [_binary(f"hidden[{k}]", h, dbn.layers[k].c.size) for k, h in enumerate(hidden)]
+    if any(len(layer) != len(units[0]) for layer in units):
+        raise ValueError(
+            f"hidden: expected {len(units[0])} states to match x, got {[len(layer) for layer in units[1:]]}"
+        )
     top = dbn.layers[-1]
     below, above = units[-2], units[-1]
     result = (
@@ -227,7 +249,7 @@ def fit_greedy(
     if not len(hidden_sizes):
         raise ValueError("hidden_sizes: expected at least one layer, got none")
     layers: list[RBM] = []
-    data = np.asarray(X)
+    data = reals("X", X)
     for number, size in enumerate(hidden_sizes):
         initial = None
         if tied_start and layers and layers[-1].b.size == size:
@@ -279,8 +301,8 @@ def up_down(
             "num_epochs, batch_size, num_steps, learning_rate: expected at least 1, and a rate above 0"
         )
     dtype = dbn.layers[0].W.dtype
-    X = np.asarray(X, dtype=dtype)
-    if X.ndim != 2 or X.shape[1] != dbn.layers[0].b.size or not ((X >= 0) & (X <= 1)).all():
+    X = reals("X", X, dtype)
+    if X.ndim != 2 or X.shape[1] != dbn.layers[0].b.size or len(X) == 0 or not ((X >= 0) & (X <= 1)).all():
         raise ValueError(
             f"X: expected units in [0, 1] of shape (n, {dbn.layers[0].b.size}), got shape {X.shape}"
         )
@@ -404,7 +426,7 @@ def _log_bernoulli(units: np.ndarray, field: np.ndarray) -> np.ndarray:
 
 
 def _binary(name: str, value, size: int) -> np.ndarray:
-    array = np.atleast_2d(np.asarray(value, dtype=np.float64))
+    array = np.atleast_2d(reals(name, value, np.float64))
     if array.ndim != 2 or array.shape[1] != size:
         raise ValueError(f"{name}: expected shape (n, {size}), got {array.shape}")
     if not ((array == 0) | (array == 1)).all():

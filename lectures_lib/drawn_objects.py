@@ -17,6 +17,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = [
+    "JITTER",
+    "MIN_SIDE",
+    "STROKE_WIDTH",
+    "DrawnObjects",
+    "Shape",
+    "drawn_objects",
+    "rasterise",
+]
+
 MIN_SIDE = 8
 """Fewer pixels a side leave nothing to recognise."""
 

@@ -20,7 +20,21 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp
-from lectures_lib._validation import real_array
+from lectures_lib._validation import real_array, reals
+
+__all__ = [
+    "TOLERANCE",
+    "HardMixture",
+    "Mixture",
+    "e_step",
+    "fit",
+    "fit_restarts",
+    "hard_em",
+    "initial_means",
+    "log_likelihood",
+    "m_step",
+    "objective",
+]
 
 CHUNKS = 64
 """The points are cut into this many chunks whatever the number of threads, and the chunks' sums are added in order, so the result
@@ -423,7 +437,7 @@ def _constant(X: np.ndarray, means: np.ndarray) -> float:
 
 
 def _points(X) -> np.ndarray:
-    X = np.asarray(X)
+    X = reals("X", X)
     X = real_array("X", X, 2, np.float32 if X.dtype == np.float32 else np.float64)
     if X.size == 0:
         raise ValueError(f"X: expected shape (n, d) with at least one point and one dimension, got {X.shape}")

@@ -21,6 +21,22 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from lectures_lib._validation import reals
+
+__all__ = [
+    "MAX_CANCELLATION",
+    "MAX_POSITIVE_FINDINGS",
+    "SUM_TOLERANCE",
+    "QuickscoreResult",
+    "elbo",
+    "entropy",
+    "free_energy",
+    "kl",
+    "log_evidence",
+    "posterior",
+    "quickscore",
+]
+
 SUM_TOLERANCE = 1e-6
 """A distribution may miss a sum of 1 by this much: room for float32 tables, and far below any real mistake."""
 
@@ -184,7 +200,7 @@ def quickscore(prior, Q, leak, s) -> QuickscoreResult:
     prior = _probabilities("prior", prior, 1)
     leak = _probabilities("leak", leak, 1)
     Q = _probabilities("Q", Q, 2)
-    s = np.asarray(s)
+    s = reals("s", s)
     if Q.shape != (leak.size, prior.size):
         raise ValueError(
             f"Q: expected shape ({leak.size}, {prior.size}) to match leak and prior, got {Q.shape}"
@@ -258,7 +274,7 @@ def _sum_x_log_y(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _distribution(name: str, value) -> np.ndarray:
-    array = np.asarray(value, dtype=np.float64)
+    array = reals(name, value, np.float64)
     if array.size == 0:
         raise ValueError(f"{name}: expected at least one state, got none")
     if not np.isfinite(array).all():
@@ -271,7 +287,7 @@ def _distribution(name: str, value) -> np.ndarray:
 
 
 def _log_table(name: str, value) -> np.ndarray:
-    array = np.asarray(value, dtype=np.float64)
+    array = reals(name, value, np.float64)
     if array.size == 0:
         raise ValueError(f"{name}: expected at least one state, got none")
     if np.isnan(array).any() or np.isposinf(array).any():
@@ -282,7 +298,7 @@ def _log_table(name: str, value) -> np.ndarray:
 
 
 def _probabilities(name: str, value, ndim: int) -> np.ndarray:
-    array = np.asarray(value, dtype=np.float64)
+    array = reals(name, value, np.float64)
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
     if not ((array >= 0) & (array <= 1)).all():

@@ -18,7 +18,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lectures_lib._validation import reals
 from lectures_lib.uai import read_evidence, read_tables, write_tables
+
+__all__ = [
+    "FILE_SUM_TOLERANCE",
+    "MAX_TABLE_ENTRIES",
+    "SUM_TOLERANCE",
+    "BayesNet",
+    "FactorGraph",
+    "NoisyOr",
+    "SigmoidBeliefNet",
+    "condition",
+    "log_joint",
+    "log_partition",
+    "log_unnormalized",
+    "marginals",
+    "read_uai",
+    "sample",
+    "to_factor_graph",
+    "validate_bayes_net",
+    "validate_factor_graph",
+    "write_uai",
+]
 
 MAX_TABLE_ENTRIES = 1 << 26
 """Variable elimination stops before it makes a larger table: 2^26 float64 numbers are half a gigabyte."""
@@ -115,7 +137,7 @@ def validate_factor_graph(graph: FactorGraph) -> FactorGraph:
     scopes, tables = [], []
     for f, (scope, table) in enumerate(zip(graph.scopes, graph.log_tables, strict=True)):
         scope = _scope(f"scopes[{f}]", scope, len(cardinalities))
-        table = np.ascontiguousarray(table, dtype=np.float64).reshape(np.shape(table))
+        table = reals(f"log_tables[{f}]", table, np.float64).copy(order="C")
         shape = tuple(cardinalities[v] for v in scope)
         if table.shape != shape:
             raise ValueError(f"log_tables[{f}]: expected shape {shape} for scope {scope}, got {table.shape}")
@@ -139,7 +161,7 @@ def validate_bayes_net(net: BayesNet, tolerance: float = SUM_TOLERANCE) -> Bayes
     parents, tables = [], []
     for i, (own_parents, table) in enumerate(zip(net.parents, net.tables, strict=True)):
         scope = _scope(f"parents[{i}]", (*own_parents, i), len(cardinalities))
-        table = np.asarray(table, dtype=np.float64)
+        table = reals(f"tables[{i}]", table, np.float64)
         shape = tuple(cardinalities[v] for v in scope)
         if table.shape != shape:
             raise ValueError(f"tables[{i}]: expected shape {shape}, got {table.shape}")
@@ -477,7 +499,7 @@ def _scope(name: str, scope, num_variables: int) -> tuple[int, ...]:
 
 
 def _states(states, cardinalities: tuple[int, ...]) -> tuple[np.ndarray, bool]:
-    states = np.asarray(states)
+    states = reals("states", states)
     single = states.ndim == 1
     states = np.atleast_2d(states)
     if states.ndim != 2 or states.shape[1] != len(cardinalities):
@@ -490,7 +512,9 @@ def _states(states, cardinalities: tuple[int, ...]) -> tuple[np.ndarray, bool]:
 
 
 def _noisy_or(model: NoisyOr) -> NoisyOr:
-    prior, activation, leak = (np.asarray(a, dtype=np.float64) for a in model)
+    prior, activation, leak = (
+        reals(name, a, np.float64) for name, a in zip(model._fields, model, strict=True)
+    )
     if prior.ndim != 1 or leak.ndim != 1 or activation.shape != (leak.size, prior.size):
         raise ValueError(
             "model: expected prior (D,), activation (S, D), leak (S,), got shapes "
@@ -503,7 +527,7 @@ def _noisy_or(model: NoisyOr) -> NoisyOr:
 
 
 def _sigmoid_belief_net(model: SigmoidBeliefNet) -> SigmoidBeliefNet:
-    W, b, c = (np.asarray(a, dtype=np.float64) for a in model)
+    W, b, c = (reals(name, a, np.float64) for name, a in zip(model._fields, model, strict=True))
     if b.ndim != 1 or c.ndim != 1 or W.shape != (b.size, c.size):
         raise ValueError(
             f"model: expected W (D, H), b (D,), c (H,), got shapes {W.shape}, {b.shape}, {c.shape}"

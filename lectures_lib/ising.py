@@ -19,7 +19,25 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp
-from lectures_lib._validation import ising_parameters, real_array
+from lectures_lib._validation import ising_parameters, real_array, reals
+
+__all__ = [
+    "CRITICAL_COUPLING",
+    "MAX_ENUMERATED_SPINS",
+    "MAX_MOMENT_SPINS",
+    "MAX_STRIP_WIDTH",
+    "Moments",
+    "exact_moments",
+    "gibbs_sample",
+    "gibbs_sample_torus",
+    "grid_couplings",
+    "log_partition",
+    "log_partition_chain",
+    "log_partition_strip",
+    "log_partition_torus",
+    "onsager_log_partition_per_site",
+    "onsager_magnetization",
+]
 
 CRITICAL_COUPLING = 0.5 * np.log(1 + np.sqrt(2))
 """K at which the square lattice orders: sinh 2K = 1 (Kramers & Wannier 1941)."""
@@ -493,7 +511,7 @@ def _initial_spins(initial, shape: tuple[int, ...], num_sweeps: int, rng: np.ran
         raise ValueError(f"num_sweeps: expected at least 1, got {num_sweeps}")
     if initial is None:
         return rng.choice(np.array([-1.0, 1.0]), size=shape)
-    s = np.array(initial, dtype=np.float64)
+    s = reals("initial", initial).astype(np.float64)
     if s.shape != shape or not (np.abs(s) == 1).all():
         raise ValueError(f"initial: expected spins of -1 and +1 in shape {shape}, got shape {s.shape}")
     return s

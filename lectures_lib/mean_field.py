@@ -18,8 +18,25 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp, tanh
-from lectures_lib._validation import ising_parameters, real_array
+from lectures_lib._validation import ising_parameters, real_array, reals
 from lectures_lib.graphical_models import FactorGraph, validate_factor_graph
+
+__all__ = [
+    "CRITICAL_COUPLING",
+    "SYMMETRY_BREAKING",
+    "TOLERANCE",
+    "FactorGraphMeanField",
+    "IsingMeanField",
+    "coordinate_ascent",
+    "coordinate_ascent_torus",
+    "coordinate_update",
+    "denoise",
+    "energy",
+    "entropy",
+    "fit_factor_graph",
+    "log_partition_bound",
+    "sweep_lattice",
+]
 
 CRITICAL_COUPLING = 0.25
 """K at which mean field on the square lattice orders: 4 K = 1 (Onsager's is 0.4407)."""
@@ -91,7 +108,7 @@ def energy(J, h, m) -> float:
 
 def entropy(m) -> float:
     """Entropy in nats of independent spins with means m, array_like of any shape with entries in [-1, 1]."""
-    m = np.asarray(m, dtype=np.float64)
+    m = reals("m", m, np.float64)
     m = _means("m", m, m.shape)
     return float(_spin_entropy(m).sum())
 
@@ -227,7 +244,7 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
     ----------
     Bishop (2006), Pattern recognition and machine learning, eq. 10.9.
     """
-    log_p = np.asarray(log_p, dtype=np.float64)
+    log_p = reals("log_p", log_p, np.float64)
     if log_p.ndim == 0 or np.isnan(log_p).any() or np.isposinf(log_p).any():
         raise ValueError("log_p: expected a table of log probabilities below +inf, got a scalar, NaN or +inf")
     if len(marginals) != log_p.ndim:
@@ -236,8 +253,8 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
         raise ValueError(f"i: expected a coordinate from 0 to {log_p.ndim - 1}, got {i}")
     weights = np.ones(())
     for j, q in enumerate(marginals):
-        q = np.asarray(q, dtype=np.float64)
-        if q.shape != (log_p.shape[j],) or not (q >= 0).all():
+        q = reals(f"marginals[{j}]", q, np.float64)
+        if q.shape != (log_p.shape[j],) or not (np.isfinite(q) & (q >= 0)).all():
             raise ValueError(
                 f"marginals[{j}]: expected probabilities of shape ({log_p.shape[j]},), got shape {q.shape}"
             )
@@ -674,7 +691,7 @@ def _spin_entropy(m: np.ndarray) -> np.ndarray:
 
 
 def _means(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
-    m = np.asarray(value, dtype=np.float64)
+    m = reals(name, value, np.float64)
     if m.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {m.shape}")
     if not (np.abs(m) <= 1).all():
@@ -683,7 +700,7 @@ def _means(name: str, value, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _lattice(name: str, value) -> np.ndarray:
-    array = np.asarray(value)
+    array = reals(name, value)
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     array = real_array(name, array, 2, dtype)
     if array.size == 0:

@@ -23,6 +23,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+__all__ = [
+    "COLOURS",
+    "SPIN_COLOURS",
+    "Slider",
+    "draw_network",
+    "draw_spins",
+    "new_figure",
+    "use_book_style",
+]
+
 # Okabe & Ito, "Color Universal Design" (2008), without black, which the axes have.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 SPIN_COLOURS = ListedColormap(["#E69F00", "#0072B2"], name="spins")  # -1 orange, +1 blue

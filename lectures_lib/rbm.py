@@ -27,10 +27,12 @@ from lectures_lib._rbm_kernels import (
     scaled_means,
     squared_distance,
 )
+from lectures_lib._validation import reals
 from lectures_lib.rbm_model import (
     RBM,
     Gradient,
     all_states,
+    batch,
     bernoulli,
     exact_gradient,
     free_energy,
@@ -134,11 +136,11 @@ def cd_gradient(
     Hinton (2002), Training products of experts by minimizing contrastive divergence; Tieleman (2008), for persistent chains.
     """
     rbm = validate(rbm)
-    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    data = batch("data", data, rbm.b.size, rbm.W.dtype)
     if num_steps < 1:
         raise ValueError(f"num_steps: expected at least 1, got {num_steps}")
     positive = sigmoid(data @ rbm.W + rbm.c)
-    v = data if chains is None else units("chains", np.atleast_2d(chains), rbm.b.size, rbm.W.dtype)
+    v = data if chains is None else batch("chains", chains, rbm.b.size, rbm.W.dtype)
     means = positive if chains is None else sigmoid(v @ rbm.W + rbm.c)
     for _ in range(num_steps):
         h = bernoulli(means, rng)
@@ -181,7 +183,9 @@ def gibbs_sample(
     if initial is None:
         v = bernoulli(np.full(shape, 0.5, dtype=rbm.W.dtype), rng)
     else:
-        v = units("initial", np.atleast_2d(initial), rbm.b.size, rbm.W.dtype)
+        v = batch("initial", initial, rbm.b.size, rbm.W.dtype)
+        if v.shape != shape:
+            raise ValueError(f"initial: expected shape {shape}, got {v.shape}")
     for _ in range(num_steps):
         h = bernoulli(sigmoid(v @ rbm.W + rbm.c), rng)
         v = bernoulli(sigmoid(h @ rbm.W.T + rbm.b), rng)
@@ -196,7 +200,7 @@ def pseudo_log_likelihood(rbm: RBM, data) -> float:
     Besag (1975), Statistical analysis of non-lattice data.
     """
     rbm = validate(rbm)
-    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    data = batch("data", data, rbm.b.size, rbm.W.dtype)
     here = free_energy(rbm, data)
     total = np.zeros(len(data))
     for i in range(rbm.b.size):
@@ -260,7 +264,7 @@ def fit(
     ----------
     Hinton (2012), A practical guide to training restricted Boltzmann machines.
     """
-    X = np.asarray(X)
+    X = reals("X", X)
     dtype = np.float32 if X.dtype == np.float32 else np.float64
     if X.ndim != 2 or X.size == 0:
         raise ValueError(f"X: expected shape (n, D) with at least one entry, got {X.shape}")
@@ -430,7 +434,7 @@ def annealed_log_partition(
             f"num_chains, num_temperatures: expected at least 2 and 1, got {num_chains} and {num_temperatures}"
         )
     dtype = rbm.W.dtype
-    base = rbm.b if base_bias is None else np.asarray(base_bias, dtype=dtype)
+    base = rbm.b if base_bias is None else reals("base_bias", base_bias, dtype)
     if base.shape != rbm.b.shape or not np.isfinite(base).all():
         raise ValueError(f"base_bias: expected finite numbers of shape {rbm.b.shape}, got shape {base.shape}")
     v = bernoulli(np.broadcast_to(sigmoid(base), (num_chains, base.size)).astype(dtype), rng)

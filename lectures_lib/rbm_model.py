@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, softplus_sum
+from lectures_lib._validation import reals
 
 MAX_EXACT_UNITS = 25
 """Exact sums run over the 2^25 states of the smaller layer: about a second a hundred units of the other."""
@@ -59,7 +60,7 @@ class Gradient(NamedTuple):
 
 def validate(rbm: RBM) -> RBM:
     """Return the machine with arrays of one floating dtype, or raise a ValueError that says what is malformed."""
-    W, b, c = (np.asarray(a) for a in rbm)
+    W, b, c = (reals(f"rbm.{name}", a) for name, a in zip(RBM._fields, rbm, strict=True))
     dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
     if W.ndim != 2 or b.shape != W.shape[:1] or c.shape != W.shape[1:]:
         raise ValueError(
@@ -201,7 +202,7 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
         As for `log_partition`, with at most 20 units.
     """
     rbm = validate(rbm)
-    data = units("data", np.atleast_2d(data), rbm.b.size, rbm.W.dtype)
+    data = batch("data", data, rbm.b.size, rbm.W.dtype)
     if min(rbm.W.shape) > 20:
         raise ValueError(
             f"rbm: expected a layer of at most 20 units, got {rbm.W.shape}; use contrastive divergence"
@@ -231,9 +232,17 @@ def bernoulli(means: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def units(name: str, value, size: int, dtype) -> np.ndarray:
-    array = np.asarray(value, dtype=dtype)
+    array = reals(name, value, dtype)
     if array.ndim not in (1, 2) or array.shape[-1] != size:
         raise ValueError(f"{name}: expected shape (n, {size}) or ({size},), got {array.shape}")
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(f"{name}: expected units in [0, 1], got others")
+    return array
+
+
+def batch(name: str, value, size: int, dtype) -> np.ndarray:
+    """As `units`, with at least one row: averages over none are no numbers."""
+    array = np.atleast_2d(units(name, value, size, dtype))
+    if len(array) == 0:
+        raise ValueError(f"{name}: expected at least one row, got shape {array.shape}")
     return array

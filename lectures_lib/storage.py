@@ -22,6 +22,11 @@ import numpy as np
 
 from lectures_lib import conv_dbn, dbn, em, graphical_models, mean_field, rbm, two_kls
 
+__all__ = [
+    "load",
+    "save",
+]
+
 MODELS = {
     model.__name__: model
     for model in (

@@ -21,7 +21,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import SYMMETRY_RTOL, real_array
+from lectures_lib._validation import SYMMETRY_RTOL, real_array, reals
+
+__all__ = [
+    "MASS_TOLERANCE",
+    "SPACING",
+    "TOLERANCE",
+    "Gaussian",
+    "GridKL",
+    "ReverseFit",
+    "fit_reverse_kl",
+    "forward_kl_factorized",
+    "kl_gaussian",
+    "kl_grid",
+    "log_mixture",
+    "moment_match",
+    "reverse_kl_factorized",
+]
 
 TOLERANCE = 1e-9
 """Norm of the gradient at convergence, in units in which q is the standard normal: whatever the scale of p."""
@@ -312,7 +328,7 @@ def fit_reverse_kl(
     num_starts, d = starts.shape
     if num_starts == 0 or d not in SPACING:
         raise ValueError(f"starts: expected shape (num_starts, 1) or (num_starts, 2), got {starts.shape}")
-    scale = np.asarray(scale, dtype=np.float64)
+    scale = reals("scale", scale, np.float64)
     if scale.shape not in ((), (d,)) or not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(f"scale: expected a number above 0, or {d} of them, got {scale}")
     spacing = SPACING[d] if spacing is None else spacing
@@ -472,7 +488,7 @@ def _mean(name: str, value, d: int | None = None) -> np.ndarray:
 
 def _covariance(name: str, value, d: int | None = None) -> np.ndarray:
     """A symmetric matrix with a positive diagonal; whether it is positive definite is for `_cholesky` to find."""
-    single = np.asarray(value).dtype == np.float32
+    single = reals(name, value).dtype == np.float32
     S = real_array(name, value, 2)
     if S.shape[0] == 0 or S.shape != (len(S) if d is None else d,) * 2:
         expected = "(d, d)" if d is None else f"({d}, {d})"
@@ -503,7 +519,7 @@ def _mixture(weights, means, covariances) -> tuple[np.ndarray, np.ndarray, np.nd
         raise ValueError(
             f"weights: expected a distribution, got sum {weights.sum()} and least {weights.min()}"
         )
-    covariances = np.asarray(covariances)
+    covariances = reals("covariances", covariances)
     if covariances.shape != (K, d, d):
         raise ValueError(f"covariances: expected shape {(K, d, d)} to match means, got {covariances.shape}")
     return (
@@ -514,7 +530,7 @@ def _mixture(weights, means, covariances) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _log_table(name: str, value) -> np.ndarray:
-    table = np.asarray(value, dtype=np.float64)
+    table = reals(name, value, np.float64)
     if table.size == 0 or np.isnan(table).any() or np.isposinf(table).any():
         raise ValueError(f"{name}: expected a table of log densities below +inf, got NaN, +inf or none")
     return table

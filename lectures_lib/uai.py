@@ -10,6 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = [
+    "Tables",
+    "read_evidence",
+    "read_tables",
+    "write_tables",
+]
+
 
 class Tables(NamedTuple):
     """The contents of a model file: its preamble's kind, MARKOV or BAYES, and probability tables."""
