@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 SYMMETRY_RTOL = 1e-10
 """Couplings computed in float64 by different orders of summation agree to this; real asymmetry is far larger."""
+
+
+def whole(**numbers) -> None:
+    """Raise a ValueError if a count, by name, is no whole number: NaN would pass a comparison, and 1.5 be cut short."""
+    for name, value in numbers.items():
+        try:
+            operator.index(value)
+        except TypeError:
+            raise ValueError(f"{name}: expected a whole number, got {value!r}") from None
 
 
 def reals(name: str, value, dtype=None) -> np.ndarray:

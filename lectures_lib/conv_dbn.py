@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lectures_lib import _convolution, conv_rbm
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.conv_rbm import ConvRBM
 
 __all__ = [
@@ -226,6 +226,7 @@ def strongest_patches(
     if pictures.ndim != 4 or (len(pictures), *pictures.shape[2:]) != (len(X), *np.shape(X)[2:]):
         raise ValueError(f"pictures: expected images of the shape of X, {np.shape(X)}, got {pictures.shape}")
     n, K, _, columns = activations.shape
+    whole(num_patches=num_patches)
     if not 1 <= num_patches <= n:
         raise ValueError(f"num_patches: expected 1 to {n}, the number of images, got {num_patches}")
     stride, height, width = 1, 1, 1

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lectures_lib import _convolution
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.conv_rbm_model import (
     ConvRBM,
     Units,
@@ -120,6 +120,7 @@ def cd_gradient(
     """
     crbm = validate(crbm)
     data = visible_units(crbm, data)
+    whole(num_steps=num_steps)
     if num_steps < 1:
         raise ValueError(f"num_steps: expected at least 1, got {num_steps}")
     field = hidden_field(crbm, data)
@@ -216,7 +217,10 @@ def fit(
     X = visible_units(blank, X, "X")
     if initial is None:
         initial = _initial_machine(X, blank, sparsity, rng)
-    elif (initial := validate(initial)).W.shape != shape or (initial.pool, initial.gaussian) != (pool, gaussian):
+    elif (initial := validate(initial)).W.shape != shape or (initial.pool, initial.gaussian) != (
+        pool,
+        gaussian,
+    ):
         raise ValueError(
             f"initial: expected W of shape {shape}, pool={pool}, gaussian={gaussian}, got {initial.W.shape}, "
             f"pool={initial.pool}, gaussian={initial.gaussian}"
@@ -257,6 +261,8 @@ def _check_settings(
     settings: _Settings, num_filters: int, filter_size: int, pool: int, num_epochs: int
 ) -> None:
     counts = num_filters, filter_size, pool, num_epochs, settings.batch_size, settings.num_steps
+    names = ("num_filters", "filter_size", "pool", "num_epochs", "batch_size", "num_steps")
+    whole(**dict(zip(names, counts, strict=True)))
     if min(counts) < 1:
         raise ValueError(
             "num_filters, filter_size, pool, num_epochs, batch_size, num_steps: expected at least 1, "

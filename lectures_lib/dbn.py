@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lectures_lib import rbm
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.rbm import RBM
 from lectures_lib.rbm_model import all_states, bernoulli, sigmoid
 
@@ -296,7 +296,8 @@ def up_down(
     dbn = validate(dbn)
     if len(dbn.layers) < 2:
         raise ValueError("dbn: expected at least two layers, got one")
-    if num_epochs < 1 or batch_size < 1 or num_steps < 1 or not learning_rate > 0:
+    whole(num_epochs=num_epochs, batch_size=batch_size, num_steps=num_steps)
+    if min(num_epochs, batch_size, num_steps) < 1 or not 0 < learning_rate < np.inf:
         raise ValueError(
             "num_epochs, batch_size, num_steps, learning_rate: expected at least 1, and a rate above 0"
         )
@@ -412,6 +413,7 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
     Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2, §4 (linear combinations of filters).
     """
     dbn = validate(dbn)
+    whole(layer=layer)
     if not 1 <= layer <= len(dbn.layers):
         raise ValueError(f"layer: expected 1 to {len(dbn.layers)}, got {layer}")
     units = np.eye(dbn.layers[layer - 1].c.size, dtype=dbn.layers[0].W.dtype)

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp
-from lectures_lib._validation import real_array, reals
+from lectures_lib._validation import real_array, reals, whole
 
 __all__ = [
     "TOLERANCE",
@@ -265,6 +265,7 @@ def initial_means(
     Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     X = _points(X)
+    whole(num_components=num_components)
     if not 1 <= num_components <= len(X):
         raise ValueError(
             f"num_components: expected 1 to {len(X)}, the number of points, got {num_components}"
@@ -293,6 +294,7 @@ def fit_restarts(
     **options,
 ) -> Mixture:
     """Run `fit` from several starts and keep the one with the largest log-likelihood; options go to `fit`."""
+    whole(num_restarts=num_restarts)
     if num_restarts < 1:
         raise ValueError(f"num_restarts: expected at least 1, got {num_restarts}")
     results = [
@@ -453,6 +455,7 @@ def _data(X, means) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_stopping(max_iter: int, tol: float) -> None:
+    whole(max_iter=max_iter)
     if max_iter < 1:
         raise ValueError(f"max_iter: expected at least 1, got {max_iter}")
     if not tol >= 0:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.uai import read_evidence, read_tables, write_tables
 
 __all__ = [
@@ -170,7 +170,7 @@ def validate_bayes_net(net: BayesNet, tolerance: float = SUM_TOLERANCE) -> Bayes
                 f"tables[{i}]: expected probabilities of at least 0, got {np.nanmin(table)} or NaN"
             )
         sums = table.sum(axis=-1)
-        if np.abs(sums - 1).max() > tolerance:
+        if not np.abs(sums - 1).max() <= tolerance:
             worst = sums.ravel()[np.abs(sums - 1).argmax()]
             raise ValueError(
                 f"tables[{i}]: expected conditional probabilities that sum to 1, got a sum of {worst}"
@@ -249,6 +249,7 @@ def sample(
     ValueError
         If the model is malformed or num_samples is below 1.
     """
+    whole(num_samples=num_samples)
     if num_samples < 1:
         raise ValueError(f"num_samples: expected at least 1, got {num_samples}")
     if isinstance(model, NoisyOr):

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp
-from lectures_lib._validation import ising_parameters, real_array, reals
+from lectures_lib._validation import ising_parameters, real_array, reals, whole
 
 __all__ = [
     "CRITICAL_COUPLING",
@@ -308,6 +308,7 @@ def log_partition_torus(size: int, coupling: float) -> float:
     ----------
     Kaufman (1949), Crystal statistics II, eq. 78.
     """
+    whole(size=size)
     if size < 2:
         raise ValueError(f"size: expected at least 2, got {size}")
     if not np.isfinite(coupling):
@@ -411,8 +412,11 @@ def grid_couplings(rows: int, columns: int, coupling: float, periodic: bool = Fa
     ndarray, shape (rows * columns, rows * columns), float64
         On a periodic grid with a side of 2, the two bonds of a pair add up.
     """
+    whole(rows=rows, columns=columns)
     if rows < 1 or columns < 1:
         raise ValueError(f"rows, columns: expected at least 1, got {rows} and {columns}")
+    if not np.isfinite(coupling):
+        raise ValueError(f"coupling: expected a finite number, got {coupling}")
     index = np.arange(rows * columns).reshape(rows, columns)
     J = np.zeros((index.size, index.size))
     pairs = [(index[:, :-1], index[:, 1:]), (index[:-1], index[1:])]
@@ -484,6 +488,7 @@ def gibbs_sample_torus(
     ndarray, shape (size, size), int8
         The state after the last sweep.
     """
+    whole(size=size)
     if size < 2:
         raise ValueError(f"size: expected at least 2, got {size}")
     if not (np.isfinite(coupling) and np.isfinite(field)):
@@ -507,6 +512,7 @@ def _torus_sweep_kernel(s, coupling, field, uniforms):
 
 
 def _initial_spins(initial, shape: tuple[int, ...], num_sweeps: int, rng: np.random.Generator) -> np.ndarray:
+    whole(num_sweeps=num_sweeps)
     if num_sweeps < 1:
         raise ValueError(f"num_sweeps: expected at least 1, got {num_sweeps}")
     if initial is None:

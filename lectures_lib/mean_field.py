@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp, tanh
-from lectures_lib._validation import ising_parameters, real_array, reals
+from lectures_lib._validation import ising_parameters, real_array, reals, whole
 from lectures_lib.graphical_models import FactorGraph, validate_factor_graph
 
 __all__ = [
@@ -160,6 +160,7 @@ def coordinate_ascent(
     """
     J, h = ising_parameters(J, h)
     _check_stopping(max_sweeps, tol)
+    whole(num_starts=num_starts)
     if num_starts < 1:
         raise ValueError(f"num_starts: expected at least 1, got {num_starts}")
     if num_starts > 1 and rng is None:
@@ -178,7 +179,7 @@ def coordinate_ascent(
 
 def _ascend(J, h, mean, max_sweeps, tol) -> IsingMeanField:
     trace = np.empty(max_sweeps + 1)
-    sweeps, converged = _ascent_kernel(J, h, mean, max_sweeps, tol, trace)
+    sweeps, converged = _ascent_kernel(J, h, mean, max_sweeps, float(tol), trace)
     return IsingMeanField(
         mean, float(trace[sweeps]), trace[: sweeps + 1].copy(), int(sweeps), bool(converged)
     )
@@ -249,6 +250,7 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
         raise ValueError("log_p: expected a table of log probabilities below +inf, got a scalar, NaN or +inf")
     if len(marginals) != log_p.ndim:
         raise ValueError(f"marginals: expected {log_p.ndim} to match log_p, got {len(marginals)}")
+    whole(i=i)
     if not 0 <= i < log_p.ndim:
         raise ValueError(f"i: expected a coordinate from 0 to {log_p.ndim - 1}, got {i}")
     weights = np.ones(())
@@ -466,6 +468,7 @@ def fit_factor_graph(
     """
     graph = validate_factor_graph(graph)
     _check_stopping(max_sweeps, tol)
+    whole(num_starts=num_starts)
     if num_starts < 1:
         raise ValueError(f"num_starts: expected at least 1, got {num_starts}")
     if num_starts > 1 and rng is None:
@@ -572,9 +575,9 @@ def _fit_flat(flat: _Flat, q: np.ndarray, max_sweeps: int, tol: float) -> Factor
     """Coordinate ascent from q, which is changed; None where it finds no product that avoids the forbidden states."""
     if any(np.isneginf(array).any() for array in (flat.unary, flat.edge_tables, flat.tables)):
         for penalty in SOFTENING:
-            _graph_kernel(_softened(flat, penalty), q, max_sweeps, tol, np.empty(max_sweeps + 1))
+            _graph_kernel(_softened(flat, penalty), q, max_sweeps, float(tol), np.empty(max_sweeps + 1))
     trace = np.empty(max_sweeps + 1)
-    sweeps, converged = _graph_kernel(flat, q, max_sweeps, tol, trace)
+    sweeps, converged = _graph_kernel(flat, q, max_sweeps, float(tol), trace)
     if not np.isfinite(trace[sweeps]):
         return None
     marginals = tuple(q[a:b].copy() for a, b in zip(flat.offsets[:-1], flat.offsets[1:], strict=True))
@@ -709,6 +712,7 @@ def _lattice(name: str, value) -> np.ndarray:
 
 
 def _check_stopping(max_sweeps: int, tol: float) -> None:
+    whole(max_sweeps=max_sweeps)
     if max_sweeps < 1:
         raise ValueError(f"max_sweeps: expected at least 1, got {max_sweeps}")
     if not tol >= 0:

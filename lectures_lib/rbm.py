@@ -27,7 +27,7 @@ from lectures_lib._rbm_kernels import (
     scaled_means,
     squared_distance,
 )
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
     Gradient,
@@ -137,6 +137,7 @@ def cd_gradient(
     """
     rbm = validate(rbm)
     data = batch("data", data, rbm.b.size, rbm.W.dtype)
+    whole(num_steps=num_steps)
     if num_steps < 1:
         raise ValueError(f"num_steps: expected at least 1, got {num_steps}")
     positive = sigmoid(data @ rbm.W + rbm.c)
@@ -177,6 +178,7 @@ def gibbs_sample(
         0 or 1.
     """
     rbm = validate(rbm)
+    whole(num_samples=num_samples, num_steps=num_steps)
     if num_samples < 1 or num_steps < 1:
         raise ValueError(f"num_samples, num_steps: expected at least 1, got {num_samples} and {num_steps}")
     shape = (num_samples, rbm.b.size)
@@ -269,11 +271,18 @@ def fit(
     if X.ndim != 2 or X.size == 0:
         raise ValueError(f"X: expected shape (n, D) with at least one entry, got {X.shape}")
     X = units("X", X, X.shape[1], dtype)
-    if num_hidden < 1 or num_epochs < 1 or batch_size < 1:
+    counts = {
+        "num_hidden": num_hidden,
+        "num_epochs": num_epochs,
+        "batch_size": batch_size,
+        "num_steps": num_steps,
+    }
+    whole(**counts)
+    if min(counts.values()) < 1:
         raise ValueError(
-            f"num_hidden, num_epochs, batch_size: expected at least 1, got {num_hidden}, {num_epochs}, {batch_size}"
+            f"{', '.join(counts)}: expected at least 1, got {', '.join(map(str, counts.values()))}"
         )
-    if not (0 <= momentum < 1 and weight_decay >= 0):
+    if not (0 <= momentum < 1 and 0 <= weight_decay < np.inf):
         raise ValueError(
             f"momentum, weight_decay: expected in [0, 1) and at least 0, got {momentum}, {weight_decay}"
         )
@@ -285,7 +294,7 @@ def fit(
     errors = np.empty(num_epochs)
     for epoch in range(num_epochs):
         rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
-        if not rate > 0:
+        if not 0 < rate < np.inf:
             raise ValueError(f"learning_rate: expected above 0, got {rate} in epoch {epoch}")
         order = rng.permutation(len(X))
         squares = 0.0
@@ -429,6 +438,7 @@ def annealed_log_partition(
     networks, §4.
     """
     rbm = validate(rbm)
+    whole(num_chains=num_chains, num_temperatures=num_temperatures)
     if num_chains < 2 or num_temperatures < 1:
         raise ValueError(
             f"num_chains, num_temperatures: expected at least 2 and 1, got {num_chains} and {num_temperatures}"

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, softplus_sum
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 
 MAX_EXACT_UNITS = 25
 """Exact sums run over the 2^25 states of the smaller layer: about a second a hundred units of the other."""
@@ -183,7 +183,10 @@ def log_prob(rbm: RBM, v) -> np.ndarray:
 
 
 def all_states(num_units: int) -> np.ndarray:
-    """All states of a few units, shape (2^n, n), float64, the last unit changing fastest."""
+    """All states of 0 to 30 units, shape (2^n, n), float64, the last unit changing fastest."""
+    whole(num_units=num_units)
+    if not 0 <= num_units <= 30:
+        raise ValueError(f"num_units: expected 0 to 30, got {num_units}")
     return (np.arange(1 << num_units)[:, None] >> np.arange(num_units)[::-1] & 1).astype(np.float64)
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import SYMMETRY_RTOL, real_array, reals
+from lectures_lib._validation import SYMMETRY_RTOL, real_array, reals, whole
 
 __all__ = [
     "MASS_TOLERANCE",
@@ -334,6 +334,7 @@ def fit_reverse_kl(
     spacing = SPACING[d] if spacing is None else spacing
     if not 1e-3 <= spacing <= 1:
         raise ValueError(f"spacing: expected a number from 0.001 to 1, got {spacing}")
+    whole(max_iter=max_iter)
     if max_iter < 1:
         raise ValueError(f"max_iter: expected at least 1, got {max_iter}")
     if not tol >= 0:

@@ -369,3 +369,85 @@ WITHOUT_ARRAYS = {
     "sigmoid",  # elementwise
     "fit_reverse_kl",  # takes a callable, tested with its module
 }
+
+
+COUNTS = {
+    "i",
+    "max_iter",
+    "max_sweeps",
+    "num_components",
+    "num_epochs",
+    "num_patches",
+    "num_restarts",
+    "num_samples",
+    "num_starts",
+    "num_steps",
+    "num_sweeps",
+    "batch_size",
+    "num_hidden",
+    "num_chains",
+    "num_temperatures",
+    "num_filters",
+    "filter_size",
+    "pool",
+    "size",
+    "rows",
+    "columns",
+    "num_units",
+}
+
+
+@pytest.mark.parametrize("bad", [2.5, np.nan, np.inf, "2", 2 + 0j], ids=str)
+@pytest.mark.parametrize(
+    ("function", "args", "options"),
+    [
+        *CASES,
+        case(ising.log_partition_torus, 3, 0.3),
+        case(ising.grid_couplings, 2, 2, 0.3),
+        case(rbm.all_states, 3),
+        case(two_kls.fit_reverse_kl, lambda x: -0.5 * x[:, 0] ** 2, np.zeros((1, 1))),
+    ],
+)
+def test_counts_are_whole_numbers(function, args, options, bad):
+    signature = inspect.signature(function)
+    for name in COUNTS & set(signature.parameters):
+        bound = signature.bind(*[seeded() if arg is SEED else arg for arg in args], **options)
+        bound.arguments[name] = bad
+        with pytest.raises(ValueError, match=f"^{name}: expected a whole number, got"):
+            function(*bound.args, **bound.kwargs)
+
+
+def seeded():
+    return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("bad", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (rbm.fit, (bits, 2)),
+        (conv_rbm.fit, (pictures, 2, 2)),
+        (dbn.up_down, (net, bits)),
+    ],
+)
+def test_rates_are_positive_and_finite(function, args, bad):
+    with pytest.raises(ValueError, match="learning_rate"):
+        function(*args, seeded(), learning_rate=bad)
+
+
+def test_settings_of_training_are_refused_out_of_their_range():
+    for setting in ({"num_steps": 0}, {"weight_decay": np.inf}, {"weight_decay": -1.0}, {"momentum": 1.0}):
+        (name,) = setting
+        with pytest.raises(ValueError, match=f"{name}.*: expected"):
+            rbm.fit(bits, 2, seeded(), **setting)
+
+
+def test_other_numbers_that_are_none():
+    with pytest.raises(ValueError, match="coupling: expected a finite number"):
+        ising.grid_couplings(2, 2, np.nan)
+    with pytest.raises(ValueError, match="initial: expected shape"):
+        rbm.gibbs_sample(machine, 5, 1, seeded(), initial=bits)
+    with pytest.raises(ValueError, match="tables"):
+        graphical_models.validate_bayes_net(bayes, tolerance=np.nan)
+    with pytest.raises(ValueError, match="hidden: expected 2 states to match x"):
+        dbn.log_joint(net, bits, [above, np.ones((3, 4))])
