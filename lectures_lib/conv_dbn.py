@@ -94,7 +94,7 @@ def fit_greedy(
 
     References
     ----------
-    Lee et al. (2009), §3.5; Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets, §4.
+    Lee et al. (2009), §3.5; Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets.
     """
     if not len(layers):
         raise ValueError("layers: expected at least one layer, got none")
@@ -175,7 +175,7 @@ def features(net: ConvDBN, layer: int | None = None) -> np.ndarray:
 
     References
     ----------
-    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2, §4; Lee et al. (2009), §4.1.
+    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2; Lee et al. (2009), §4.1.
     """
     net = validate(net)
     layer = _layer_number(net, layer)

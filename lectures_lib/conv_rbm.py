@@ -202,7 +202,7 @@ def fit(
 
     References
     ----------
-    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2, eq. 4 (the target); Lee et al. (2009), §3.
+    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2 (the target); Lee et al. (2009), §3.
     """
     settings = _Settings(batch_size, momentum, weight_decay, sparsity, sparsity_cost, num_steps)
     _check_settings(settings, num_filters, filter_size, pool, num_epochs)

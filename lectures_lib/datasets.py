@@ -99,7 +99,7 @@ def bars_and_stripes(size: int) -> np.ndarray:
 
     References
     ----------
-    MacKay (2003), Information theory, inference, and learning algorithms, §43.3.
+    MacKay (2003), Information theory, inference, and learning algorithms, ch. 43.
     """
     if not 1 <= size <= MAX_BARS_SIZE:
         raise ValueError(f"size: expected 1 to {MAX_BARS_SIZE}, got {size}")

@@ -89,7 +89,7 @@ def tie(machine: RBM) -> DBN:
 
     References
     ----------
-    Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets, §3.
+    Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets, on complementary priors and tied weights.
     """
     machine = rbm.validate(machine)
     return DBN((machine, RBM(machine.W.T.copy(), machine.c, machine.b)))
@@ -192,7 +192,7 @@ def log_bound(dbn: DBN, x, *, exact_posterior: bool = False) -> np.ndarray:
 
     References
     ----------
-    Hinton, Osindero & Teh (2006), eq. 8.
+    Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets, on the bound; Neal & Hinton (1998).
     """
     dbn = validate(dbn)
     if len(dbn.layers) < 2:
@@ -244,7 +244,8 @@ def fit_greedy(
 
     References
     ----------
-    Hinton, Osindero & Teh (2006), §4; Bengio et al. (2006), Greedy layer-wise training of deep networks.
+    Hinton, Osindero & Teh (2006), A fast learning algorithm for deep belief nets; Bengio et al. (2006), Greedy layer-wise training of
+    deep networks.
     """
     if not len(hidden_sizes):
         raise ValueError("hidden_sizes: expected at least one layer, got none")
@@ -291,7 +292,8 @@ def up_down(
 
     References
     ----------
-    Hinton et al. (1995), The wake-sleep algorithm for unsupervised neural networks; Hinton, Osindero & Teh (2006), §5.
+    Hinton et al. (1995), The wake-sleep algorithm for unsupervised neural networks; Hinton, Osindero & Teh (2006), on
+    the up-down algorithm.
     """
     dbn = validate(dbn)
     if len(dbn.layers) < 2:
@@ -381,7 +383,7 @@ def sample(
 
     References
     ----------
-    Hinton, Osindero & Teh (2006), §6.
+    Hinton, Osindero & Teh (2006), on generating samples.
     """
     dbn = validate(dbn)
     states = rbm.gibbs_sample(dbn.layers[-1], num_samples, num_steps, rng)
@@ -410,7 +412,7 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
 
     References
     ----------
-    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2, §4 (linear combinations of filters).
+    Lee, Ekanadham & Ng (2007), Sparse deep belief net model for visual area V2 (linear combinations of filters).
     """
     dbn = validate(dbn)
     whole(layer=layer)

@@ -154,7 +154,7 @@ def objective(X, means, responsibilities) -> float:
 
     References
     ----------
-    Neal & Hinton (1998), A view of the EM algorithm that justifies incremental, sparse, and other variants, eq. 3.
+    Neal & Hinton (1998), A view of the EM algorithm that justifies incremental, sparse, and other variants.
     """
     X, means = _data(X, means)
     q = real_array("responsibilities", responsibilities, 2)
@@ -221,7 +221,7 @@ def hard_em(X, means, *, max_iter: int = 1000) -> HardMixture:
 
     References
     ----------
-    Lloyd (1982), Least squares quantization in PCM; Neal & Hinton (1998), §3 on restricted q.
+    Lloyd (1982), Least squares quantization in PCM; Neal & Hinton (1998), on restricted q.
     """
     X, means = _data(X, means)
     _check_stopping(max_iter, 0.0)

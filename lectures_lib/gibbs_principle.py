@@ -98,7 +98,7 @@ def kl(q, p) -> float:
 
     References
     ----------
-    Kullback & Leibler (1951), On information and sufficiency, eq. 2.2.
+    Kullback & Leibler (1951), On information and sufficiency.
     """
     q = _distribution("q", q)
     p = _distribution("p", p)
@@ -124,7 +124,7 @@ def elbo(q, log_joint) -> float:
 
     References
     ----------
-    Jordan et al. (1999), An introduction to variational methods for graphical models, §6.
+    Jordan et al. (1999), An introduction to variational methods for graphical models.
     """
     q = _distribution("q", q)
     log_joint = _log_table("log_joint", log_joint)
@@ -195,7 +195,7 @@ def quickscore(prior, Q, leak, s) -> QuickscoreResult:
 
     References
     ----------
-    Heckerman (1989), A tractable inference algorithm for diagnosing multiple diseases, eq. 10.
+    Heckerman (1989), A tractable inference algorithm for diagnosing multiple diseases.
     """
     prior = _probabilities("prior", prior, 1)
     leak = _probabilities("leak", leak, 1)

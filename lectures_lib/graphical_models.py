@@ -339,7 +339,7 @@ def log_partition(graph: FactorGraph) -> float:
 
     References
     ----------
-    Koller & Friedman (2009), Probabilistic graphical models, algorithm 9.1 and §9.4.3.2.
+    Koller & Friedman (2009), Probabilistic graphical models, algorithm 9.1 and §9.4.3.
     """
     graph = validate_factor_graph(graph)
     return _eliminate(graph, keep=None)[1]

@@ -306,7 +306,7 @@ def log_partition_torus(size: int, coupling: float) -> float:
 
     References
     ----------
-    Kaufman (1949), Crystal statistics II, eq. 78.
+    Kaufman (1949), Crystal statistics II.
     """
     whole(size=size)
     if size < 2:
@@ -366,7 +366,7 @@ def onsager_log_partition_per_site(coupling: float) -> float:
 
     References
     ----------
-    Onsager (1944), Crystal statistics I, eq. 109b.
+    Onsager (1944), Crystal statistics I.
     """
     if not np.isfinite(coupling):
         raise ValueError(f"coupling: expected a finite number, got {coupling}")
@@ -393,7 +393,7 @@ def onsager_magnetization(coupling: float) -> float:
 
     References
     ----------
-    Yang (1952), The spontaneous magnetization of a two-dimensional Ising model, eq. 96.
+    Yang (1952), The spontaneous magnetization of a two-dimensional Ising model.
     """
     if not np.isfinite(coupling):
         raise ValueError(f"coupling: expected a finite number, got {coupling}")

@@ -118,7 +118,8 @@ def log_partition_bound(J, h, m) -> float:
 
     References
     ----------
-    Saul, Jaakkola & Jordan (1996), Mean field theory for sigmoid belief networks; Wainwright & Jordan (2008), eq. 5.5.
+    Saul, Jaakkola & Jordan (1996), Mean field theory for sigmoid belief networks; Wainwright & Jordan (2008), Graphical models,
+    exponential families, and variational inference, ch. 5.
     """
     return entropy(m) - energy(J, h, m)
 
@@ -464,7 +465,7 @@ def fit_factor_graph(
 
     References
     ----------
-    Koller & Friedman (2009), Probabilistic graphical models, §11.5.1, eq. 11.54.
+    Koller & Friedman (2009), Probabilistic graphical models, §11.5.1.
     """
     graph = validate_factor_graph(graph)
     _check_stopping(max_sweeps, tol)

@@ -435,7 +435,7 @@ def annealed_log_partition(
     References
     ----------
     Neal (2001), Annealed importance sampling; Salakhutdinov & Murray (2008), On the quantitative analysis of deep belief
-    networks, §4.
+    networks.
     """
     rbm = validate(rbm)
     whole(num_chains=num_chains, num_temperatures=num_temperatures)

@@ -110,7 +110,7 @@ def free_energy(rbm: RBM, v) -> np.ndarray:
 
     References
     ----------
-    Hinton (2012), A practical guide to training restricted Boltzmann machines, eq. 25.
+    Hinton (2012), A practical guide to training restricted Boltzmann machines, on the free energy.
     """
     rbm = validate(rbm)
     v = units("v", v, rbm.b.size, rbm.W.dtype)
