@@ -39,7 +39,12 @@ CHUNK = 50
 
 
 class ConvDBN(NamedTuple):
-    """A stack of convolutional RBMs, bottom first; the filters of each are the channels of the next.
+    """A stack of convolutional RBMs.
+
+    Attributes
+    ----------
+    layers : tuple of ConvRBM
+        Bottom first; the pooling units of each are the channels of the next.
 
     References
     ----------
@@ -51,7 +56,22 @@ class ConvDBN(NamedTuple):
 
 
 def validate(net: ConvDBN) -> ConvDBN:
-    """Return the network with valid layers that fit together, or raise a ValueError that says what is malformed."""
+    """Check a network.
+
+    Parameters
+    ----------
+    net : ConvDBN
+
+    Returns
+    -------
+    ConvDBN
+        The same with valid layers.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, a layer is malformed, or two don't fit together.
+    """
     if not net.layers:
         raise ValueError("net: expected at least one layer, got none")
     layers = tuple(conv_rbm.validate(layer) for layer in net.layers)
@@ -86,6 +106,10 @@ def fit_greedy(
         Called with the layer's number, from 0, and a `conv_rbm.Epoch`.
     **options
         Arguments of `conv_rbm.fit` that all layers share; a layer's own come first.
+
+    Returns
+    -------
+    ConvDBN
 
     Raises
     ------

@@ -66,7 +66,18 @@ __all__ = [
 
 
 class Epoch(NamedTuple):
-    """What `fit` tells its callback after each epoch; the fields are those of `Fit`, for this epoch."""
+    """What `fit` tells its callback after each epoch.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    crbm : ConvRBM
+        The machine so far; it goes on changing.
+    reconstruction_error : float
+    activity : float
+        Mean probability of a hidden unit.
+    """
 
     number: int
     crbm: ConvRBM

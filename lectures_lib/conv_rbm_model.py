@@ -57,14 +57,35 @@ class ConvRBM(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Means or states of the hidden units (n, K, R', C') and of the pooling units (n, K, R'/p, C'/p)."""
+    """Means or states of both kinds of hidden units.
+
+    Attributes
+    ----------
+    hidden : ndarray, shape (n, K, R', C')
+    pooled : ndarray, shape (n, K, R'/p, C'/p)
+    """
 
     hidden: np.ndarray
     pooled: np.ndarray
 
 
 def validate(crbm: ConvRBM) -> ConvRBM:
-    """Return the machine with arrays of one floating dtype, or raise a ValueError that says what is malformed."""
+    """Check a machine.
+
+    Parameters
+    ----------
+    crbm : ConvRBM
+
+    Returns
+    -------
+    ConvRBM
+        The same with contiguous arrays of one dtype: float32 if all three are, else float64.
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit, a side is empty, or a number isn't finite.
+    """
     W, b, c = (reals(f"crbm.{name}", a) for name, a in zip("Wbc", crbm[:3], strict=True))
     dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
     if W.ndim != 4 or b.shape != W.shape[1:2] or c.shape != W.shape[:1] or W.size == 0:
@@ -104,7 +125,23 @@ def hidden_mean(crbm: ConvRBM, v) -> Units:
 
 
 def sample_hidden(crbm: ConvRBM, v, rng: np.random.Generator) -> Units:
-    """Draw hidden and pooling units, 0 or 1, given v; arguments and errors as for `hidden_mean`."""
+    """Draw hidden and pooling units, 0 or 1, given v.
+
+    Parameters
+    ----------
+    crbm : ConvRBM
+    v : array_like, shape (n, L, R, C)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Units
+
+    Raises
+    ------
+    ValueError
+        As for `hidden_mean`.
+    """
     crbm = validate(crbm)
     return draw_units(hidden_field(crbm, visible_units(crbm, v)), crbm.pool, rng)
 
@@ -132,19 +169,39 @@ def visible_mean(crbm: ConvRBM, h) -> np.ndarray:
 
 
 def sample_visible(crbm: ConvRBM, h, rng: np.random.Generator) -> np.ndarray:
-    """Draw visible units given the hidden ones; arguments and errors as for `visible_mean`."""
+    """Draw visible units given the hidden ones.
+
+    Parameters
+    ----------
+    crbm : ConvRBM
+    h : array_like, shape (n, K, R', C'), in [0, 1]
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n, L, R' + s - 1, C' + t - 1)
+
+    Raises
+    ------
+    ValueError
+        As for `visible_mean`.
+    """
     crbm = validate(crbm)
     return draw_visible(crbm, mean_of_visible(crbm, hidden_units(crbm, h)), rng)
 
 
 def energy(crbm: ConvRBM, v, h) -> np.ndarray:
-    """E(v, h), shape (n,), float64, of complete states.
+    """E(v, h) of complete states.
 
     Parameters
     ----------
     crbm : ConvRBM
     v : array_like, shape (n, L, R, C)
     h : array_like, shape (n, K, R', C'), 0 or 1
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
 
     Raises
     ------
@@ -166,7 +223,19 @@ def energy(crbm: ConvRBM, v, h) -> np.ndarray:
 def free_energy(crbm: ConvRBM, v) -> np.ndarray:
     """F(v) = -log Σ_h exp(-E(v, h)): the energy of v alone less Σ_blocks log(1 + Σ_block exp(field)).
 
-    Parameters and errors as for `hidden_mean`; returns shape (n,), float64.
+    Parameters
+    ----------
+    crbm : ConvRBM
+    v : array_like, shape (n, L, R, C)
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+
+    Raises
+    ------
+    ValueError
+        As for `hidden_mean`.
     """
     crbm = validate(crbm)
     v = visible_units(crbm, v)

@@ -73,7 +73,15 @@ class Labelled(NamedTuple):
 
 
 class SampleImages(NamedTuple):
-    """Two photographs in grey, ndarrays of shape (427, 640), float64 in [0, 1]: a Chinese palace, and a dahlia."""
+    """Two photographs in grey.
+
+    Attributes
+    ----------
+    china : ndarray, shape (427, 640), float64
+        A Chinese palace, in [0, 1].
+    flower : ndarray, shape (427, 640), float64
+        A dahlia.
+    """
 
     china: np.ndarray
     flower: np.ndarray
@@ -110,7 +118,24 @@ def bars_and_stripes(size: int) -> np.ndarray:
 
 
 def sample_bars_and_stripes(num_samples: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw from the distinct patterns of `bars_and_stripes`, all equally probable; shape (num_samples, size²)."""
+    """Draw from the distinct patterns of `bars_and_stripes`, all equally probable; shape (num_samples, size²).
+
+    Parameters
+    ----------
+    num_samples : int
+    size : int
+        Side of the pictures.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (num_samples, size²), float64
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
+    """
     if num_samples < 1:
         raise ValueError(f"num_samples: expected at least 1, got {num_samples}")
     patterns = bars_and_stripes(size)

@@ -48,20 +48,40 @@ MAX_EXACT_UNITS = 18
 
 
 class DBN(NamedTuple):
-    """A stack of RBMs, bottom first; the hidden units of each are the visible units of the next."""
+    """A stack of RBMs.
+
+    Attributes
+    ----------
+    layers : tuple of RBM
+        Bottom first; the hidden units of each are the visible units of the next.
+    """
 
     layers: tuple[RBM, ...]
 
 
 class Recognition(NamedTuple):
-    """Weights of the upward pass, apart from the generative ones: one (V, d) a layer, q(h = 1 | below) = σ(d + Vᵀ below)."""
+    """Weights of the upward pass, apart from the generative ones: q(h = 1 | below) = σ(d + Vᵀ below).
+
+    Attributes
+    ----------
+    V : ndarray, shape (D, H)
+    d : ndarray, shape (H,)
+    """
 
     V: np.ndarray
     d: np.ndarray
 
 
 class UpDown(NamedTuple):
-    """Result of fine-tuning: the network, the recognition weights of the layers below the top, the errors of each epoch."""
+    """Result of fine-tuning.
+
+    Attributes
+    ----------
+    dbn : DBN
+    recognition : tuple of Recognition
+        One for each layer below the top.
+    reconstruction_errors : ndarray, shape (num_epochs,), float64
+    """
 
     dbn: DBN
     recognition: tuple[Recognition, ...]
@@ -69,7 +89,22 @@ class UpDown(NamedTuple):
 
 
 def validate(dbn: DBN) -> DBN:
-    """Return the network with valid layers that fit together, or raise a ValueError that says what is malformed."""
+    """Check a network.
+
+    Parameters
+    ----------
+    dbn : DBN
+
+    Returns
+    -------
+    DBN
+        The same with valid layers.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, a layer is malformed, or two don't fit together.
+    """
     if not dbn.layers:
         raise ValueError("dbn: expected at least one layer, got none")
     layers = tuple(rbm.validate(layer) for layer in dbn.layers)
@@ -86,6 +121,19 @@ def tie(machine: RBM) -> DBN:
     """Return the two-layer DBN that equals an RBM: on top goes the transposed machine, its biases swapped.
 
     Proof in a line: RBM 2's marginal of h¹ is RBM 1's; times the same p(x | h¹) it gives RBM 1's joint.
+
+    Parameters
+    ----------
+    machine : RBM
+
+    Returns
+    -------
+    DBN
+
+    Raises
+    ------
+    ValueError
+        If the machine is malformed.
 
     References
     ----------
@@ -133,7 +181,16 @@ def log_joint(dbn: DBN, x, hidden) -> np.ndarray:
 
 
 def log_prob(dbn: DBN, x) -> np.ndarray:
-    """Exact log p(x), shape (n,), by summing over all states of the hidden layers below the top, one layer after the other.
+    """Exact log p(x), by summing over all states of the hidden layers below the top, one layer after the other.
+
+    Parameters
+    ----------
+    dbn : DBN
+    x : array_like, shape (n, D), 0 or 1
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
 
     Raises
     ------
@@ -237,6 +294,11 @@ def fit_greedy(
     **options
         Passed to `rbm.fit`.
 
+    Returns
+    -------
+    DBN
+        float32 if X is, else float64.
+
     Raises
     ------
     ValueError
@@ -284,6 +346,10 @@ def up_down(
     rng : numpy.random.Generator
     num_epochs, batch_size, num_steps : int
     learning_rate : float
+
+    Returns
+    -------
+    UpDown
 
     Raises
     ------
@@ -343,6 +409,8 @@ def up_down(
 def wake_gradient(layers, states) -> list[rbm.Gradient]:
     """Gradient of the mean log p(h^{l-1} | h^l) for the generative weights of each layer below the top.
 
+    Not validated: this is the inner step of `up_down`.
+
     Parameters
     ----------
     layers : sequence of L RBM
@@ -381,6 +449,11 @@ def sample(
     -------
     ndarray, shape (num_samples, D)
 
+    Raises
+    ------
+    ValueError
+        If the network is malformed, or a number is below 1.
+
     References
     ----------
     Hinton, Osindero & Teh (2006), on generating samples.
@@ -409,6 +482,11 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
     Returns
     -------
     ndarray, shape (H_layer, D)
+
+    Raises
+    ------
+    ValueError
+        If the network is malformed or has no such layer.
 
     References
     ----------

@@ -69,7 +69,19 @@ class Mixture(NamedTuple):
 
 
 class HardMixture(NamedTuple):
-    """Result of `hard_em`: means (K, d), labels (n,) of int64, and the trace of F with point masses."""
+    """Result of `hard_em`.
+
+    Attributes
+    ----------
+    means : ndarray, shape (K, d)
+    labels : ndarray, shape (n,), int64
+        The nearest mean of each point.
+    objective_trace : ndarray, shape (num_iter + 1,), float64
+        F with point masses, at the start and after each iteration; never falls beyond rounding.
+    num_iter : int
+    converged : bool
+        Whether the last iteration left every label as it was.
+    """
 
     means: np.ndarray
     labels: np.ndarray
@@ -85,6 +97,10 @@ def e_step(X, means) -> np.ndarray:
     ----------
     X : array_like, shape (n, d), float32 or float64
     means : array_like, shape (K, d)
+
+    Returns
+    -------
+    ndarray, shape (n, K), the dtype of X
 
     Raises
     ------
@@ -111,6 +127,10 @@ def m_step(X, responsibilities, previous=None) -> np.ndarray:
     previous : array_like, shape (K, d), optional
         Means that components without any weight keep; without it such a component is an error.
 
+    Returns
+    -------
+    ndarray, shape (K, d), the dtype of X
+
     Raises
     ------
     ValueError
@@ -133,7 +153,26 @@ def m_step(X, responsibilities, previous=None) -> np.ndarray:
 
 
 def log_likelihood(X, means) -> float:
-    """Σ_i log p(x_i), constants included; arguments and errors as for `e_step`."""
+    """Σ_i log p(x_i), constants included.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), float32 or float64
+    means : array_like, shape (K, d)
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a number isn't finite.
+
+    References
+    ----------
+    Bishop (2006), Pattern recognition and machine learning, §9.2.
+    """
     X, means = _data(X, means)
     return _pass(X, means)[2]
 
@@ -146,6 +185,11 @@ def objective(X, means, responsibilities) -> float:
     X, means : array_like, shapes (n, d) and (K, d)
     responsibilities : array_like, shape (n, K)
         Rows are distributions.
+
+    Returns
+    -------
+    float
+        At most the log-likelihood, and equal to it where the rows are the posteriors.
 
     Raises
     ------
@@ -178,6 +222,10 @@ def fit(X, means, *, max_iter: int = 1000, tol: float = TOLERANCE) -> Mixture:
     max_iter : int
     tol : float
         Relative change of the log-likelihood in an iteration at convergence.
+
+    Returns
+    -------
+    Mixture
 
     Raises
     ------
@@ -213,6 +261,10 @@ def hard_em(X, means, *, max_iter: int = 1000) -> HardMixture:
     ----------
     X, means : array_like, shapes (n, d) and (K, d)
     max_iter : int
+
+    Returns
+    -------
+    HardMixture
 
     Raises
     ------
@@ -255,6 +307,11 @@ def initial_means(
         "k-means++" draws each next point with probability proportional to its squared distance from those chosen; "data points" draws
         them uniformly without repetition.
 
+    Returns
+    -------
+    ndarray, shape (K, d), the dtype of X
+        K of the points.
+
     Raises
     ------
     ValueError
@@ -293,7 +350,29 @@ def fit_restarts(
     method: str = "k-means++",
     **options,
 ) -> Mixture:
-    """Run `fit` from several starts and keep the one with the largest log-likelihood; options go to `fit`."""
+    """Run `fit` from several starts and keep the one with the largest log-likelihood.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, d), float32 or float64
+    num_components : int
+        K, at most n.
+    rng : numpy.random.Generator
+    num_restarts : int
+    method : str
+        As for `initial_means`.
+    **options
+        Passed to `fit`.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
+    """
     whole(num_restarts=num_restarts)
     if num_restarts < 1:
         raise ValueError(f"num_restarts: expected at least 1, got {num_restarts}")

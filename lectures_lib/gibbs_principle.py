@@ -70,6 +70,11 @@ def entropy(q) -> float:
     q : array_like, any shape, float
         A probability table.
 
+    Returns
+    -------
+    float
+        At least 0.
+
     Raises
     ------
     ValueError
@@ -90,6 +95,11 @@ def kl(q, p) -> float:
     ----------
     q, p : array_like, the same shape, float
         Probability tables.
+
+    Returns
+    -------
+    float
+        At least 0, inf included.
 
     Raises
     ------
@@ -117,6 +127,11 @@ def elbo(q, log_joint) -> float:
     log_joint : array_like, the same shape, float
         log p(z, x) of each state; -inf is allowed.
 
+    Returns
+    -------
+    float
+        At most `log_evidence` of the same table.
+
     Raises
     ------
     ValueError
@@ -135,7 +150,25 @@ def elbo(q, log_joint) -> float:
 
 
 def free_energy(q, log_joint) -> float:
-    """Variational free energy, the negative of `elbo`, with the same arguments and errors."""
+    """Variational free energy, the negative of `elbo`.
+
+    Parameters
+    ----------
+    q : array_like, any shape, float
+        A probability table over the latent states.
+    log_joint : array_like, the same shape, float
+        log p(z, x) of each state; -inf is allowed.
+
+    Returns
+    -------
+    float
+        At least -log p(x).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, q is no distribution, or log_joint has NaN or +inf.
+    """
     return -elbo(q, log_joint)
 
 
@@ -146,6 +179,10 @@ def log_evidence(log_joint) -> float:
     ----------
     log_joint : array_like, any shape, float
         log p(z, x) of each state; -inf is allowed, but not everywhere.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -158,12 +195,22 @@ def log_evidence(log_joint) -> float:
 
 
 def posterior(log_joint) -> np.ndarray:
-    """p(z | x) of each state, in the shape of the table; arguments and errors as for `log_evidence`.
+    """p(z | x) of each state, in the shape of the table.
+
+    Parameters
+    ----------
+    log_joint : array_like, any shape, float
+        log p(z, x) of each state; -inf is allowed, but not everywhere.
 
     Returns
     -------
     ndarray, float64
         Sums to 1.
+
+    Raises
+    ------
+    ValueError
+        If the table is empty, has NaN or +inf, or every state is impossible.
     """
     log_joint = _log_table("log_joint", log_joint)
     weights = np.exp(log_joint - log_joint.max())
@@ -185,6 +232,10 @@ def quickscore(prior, Q, leak, s) -> QuickscoreResult:
         Probability that symptom j is on with no disease present.
     s : array_like, shape (S,), int
         1 for a positive finding, 0 for a negative one, -1 for a symptom that wasn't observed.
+
+    Returns
+    -------
+    QuickscoreResult
 
     Raises
     ------

@@ -128,7 +128,22 @@ class SigmoidBeliefNet(NamedTuple):
 
 
 def validate_factor_graph(graph: FactorGraph) -> FactorGraph:
-    """Return the graph with float64 tables, or raise a ValueError that says what is malformed."""
+    """Check a graph.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+
+    Returns
+    -------
+    FactorGraph
+        The same with float64 tables.
+
+    Raises
+    ------
+    ValueError
+        If something is malformed: the message says what was expected and what came.
+    """
     cardinalities = _cardinalities(graph.cardinalities)
     if len(graph.scopes) != len(graph.log_tables):
         raise ValueError(
@@ -149,9 +164,23 @@ def validate_factor_graph(graph: FactorGraph) -> FactorGraph:
 
 
 def validate_bayes_net(net: BayesNet, tolerance: float = SUM_TOLERANCE) -> BayesNet:
-    """Return the net with float64 tables, or raise a ValueError that says what is malformed.
+    """Check a net.
 
-    A conditional table may miss a sum of 1 by `tolerance`.
+    Parameters
+    ----------
+    net : BayesNet
+    tolerance : float
+        By how much a conditional table may miss a sum of 1.
+
+    Returns
+    -------
+    BayesNet
+        The same with float64 tables.
+
+    Raises
+    ------
+    ValueError
+        If something is malformed, or the parents form a cycle.
     """
     cardinalities = _cardinalities(net.cardinalities)
     if not len(net.parents) == len(net.tables) == len(cardinalities):
@@ -225,7 +254,22 @@ def log_joint(model: BayesNet | NoisyOr | SigmoidBeliefNet, states) -> np.ndarra
 
 
 def log_unnormalized(graph: FactorGraph, states) -> np.ndarray:
-    """log p̃ of complete states; `states` is array_like of int, shape (n, V) or (V,), the result (n,) or a float."""
+    """log p̃ of complete states, the sum of a graph's log tables.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+    states : array_like, shape (n, V) or (V,), int
+
+    Returns
+    -------
+    ndarray, shape (n,), or a float for a single state, float64
+
+    Raises
+    ------
+    ValueError
+        If the graph or the states are malformed.
+    """
     graph = validate_factor_graph(graph)
     states, single = _states(states, graph.cardinalities)
     result = np.zeros(len(states))
@@ -238,6 +282,12 @@ def sample(
     model: BayesNet | NoisyOr | SigmoidBeliefNet, num_samples: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Ancestral sampling: every variable is drawn after its parents.
+
+    Parameters
+    ----------
+    model : BayesNet, NoisyOr or SigmoidBeliefNet
+    num_samples : int
+    rng : numpy.random.Generator
 
     Returns
     -------
@@ -280,6 +330,19 @@ def to_factor_graph(model: BayesNet | NoisyOr) -> FactorGraph:
     """Return the factor graph of the same distribution; its log partition function is 0.
 
     A symptom of a NoisyOr becomes one table over all diseases that can cause it, so its size is exponential in their number.
+
+    Parameters
+    ----------
+    model : BayesNet or NoisyOr
+
+    Returns
+    -------
+    FactorGraph
+
+    Raises
+    ------
+    ValueError
+        If the model is malformed.
     """
     with np.errstate(divide="ignore"):
         if isinstance(model, NoisyOr):
@@ -304,6 +367,16 @@ def condition(graph: FactorGraph, evidence: Mapping[int, int]) -> FactorGraph:
     """Restrict a graph to evidence {variable: state}, keeping every variable.
 
     Each observed variable gets a factor that forbids its other states, so the partition function becomes p̃(evidence).
+
+    Parameters
+    ----------
+    graph : FactorGraph
+    evidence : mapping of int to int
+        The observed variables and their states.
+
+    Returns
+    -------
+    FactorGraph
 
     Raises
     ------
@@ -332,6 +405,14 @@ def condition(graph: FactorGraph, evidence: Mapping[int, int]) -> FactorGraph:
 def log_partition(graph: FactorGraph) -> float:
     """Exact log Z by variable elimination in a min-fill order; -inf where every state is impossible.
 
+    Parameters
+    ----------
+    graph : FactorGraph
+
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -346,12 +427,20 @@ def log_partition(graph: FactorGraph) -> float:
 
 
 def marginals(graph: FactorGraph) -> tuple[np.ndarray, ...]:
-    """Exact marginal of every variable, by one elimination a variable; errors as for `log_partition`.
+    """Exact marginal of every variable, by one elimination a variable.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+
+    Returns
+    -------
+    tuple of ndarray, shapes (cardinality,), float64
 
     Raises
     ------
     ValueError
-        Also if every state is impossible.
+        If the graph is malformed, too large a table would be needed (see `log_partition`), or every state is impossible.
     """
     graph = validate_factor_graph(graph)
     result = []
@@ -372,6 +461,10 @@ def read_uai(path, evidence=None) -> FactorGraph:
         The .uai file.
     evidence : dict of {int: int} or path-like, optional
         Observed states, or an evidence file. The graph is then conditioned on it (see `condition`).
+
+    Returns
+    -------
+    FactorGraph
 
     Raises
     ------
@@ -407,7 +500,18 @@ def read_uai(path, evidence=None) -> FactorGraph:
 
 
 def write_uai(graph: FactorGraph, path) -> None:
-    """Write a factor graph as a MARKOV network in the UAI format, with enough digits to read the same numbers back."""
+    """Write a factor graph as a MARKOV network in the UAI format, with enough digits to read the same numbers back.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+    path : path-like
+
+    Raises
+    ------
+    ValueError
+        If the graph is malformed.
+    """
     graph = validate_factor_graph(graph)
     write_tables(
         path, "MARKOV", graph.cardinalities, graph.scopes, [np.exp(table) for table in graph.log_tables]

@@ -57,7 +57,16 @@ CHUNKS = 64
 
 
 class Moments(NamedTuple):
-    """Exact log partition function, mean (n,) and correlation E[s sᵀ] (n, n) of a small Ising model, all float64."""
+    """Exact quantities of a small Ising model.
+
+    Attributes
+    ----------
+    log_partition : float
+    mean : ndarray, shape (n,), float64
+        E[s].
+    correlation : ndarray, shape (n, n), float64
+        E[s sᵀ].
+    """
 
     log_partition: float
     mean: np.ndarray
@@ -73,6 +82,10 @@ def log_partition(J, h) -> float:
         Symmetric couplings with a zero diagonal.
     h : array_like, shape (n,), float
         Fields.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -144,9 +157,21 @@ def _largest_and_sum(exponents, within):
 
 
 def exact_moments(J, h) -> Moments:
-    """Exact log Z, means and correlations by summing over all configurations; for up to MAX_MOMENT_SPINS spins.
+    """Exact log Z, means and correlations by summing over all configurations.
 
-    Arguments and errors as for `log_partition`.
+    Parameters
+    ----------
+    J, h : array_like, shapes (n, n) and (n,), float
+        Symmetric couplings with zero diagonal, fields; at most MAX_MOMENT_SPINS spins.
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    ValueError
+        If J or h is malformed, or there are too many spins.
     """
     J, h = ising_parameters(J, h)
     n = h.size
@@ -188,6 +213,10 @@ def log_partition_chain(couplings, fields, periodic: bool = False) -> float:
     fields : array_like, shape (n,), float
     periodic : bool
         Whether the chain closes to a ring.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -231,6 +260,10 @@ def log_partition_strip(horizontal, vertical, fields) -> float:
     vertical : array_like, shape (R - 1, C), float
         vertical[r, c] joins (r, c) and (r + 1, c).
     fields : array_like, shape (R, C), float
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -299,6 +332,10 @@ def log_partition_torus(size: int, coupling: float) -> float:
     coupling : float
         K of every bond; negative for an antiferromagnet.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -359,6 +396,10 @@ def onsager_log_partition_per_site(coupling: float) -> float:
     coupling : float
         K of every bond.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -391,6 +432,21 @@ def onsager_log_partition_per_site(coupling: float) -> float:
 def onsager_magnetization(coupling: float) -> float:
     """Spontaneous magnetisation of the infinite square lattice, (1 - sinh(2K)^-4)^(1/8) above K_c and 0 below.
 
+    Parameters
+    ----------
+    coupling : float
+        K of every bond.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the coupling isn't finite.
+
     References
     ----------
     Yang (1952), The spontaneous magnetization of a two-dimensional Ising model.
@@ -407,10 +463,23 @@ def onsager_magnetization(coupling: float) -> float:
 def grid_couplings(rows: int, columns: int, coupling: float, periodic: bool = False) -> np.ndarray:
     """Coupling matrix of a rectangular grid, spins numbered row by row.
 
+    Parameters
+    ----------
+    rows, columns : int
+    coupling : float
+        K of every bond.
+    periodic : bool
+        Whether rows and columns close to rings.
+
     Returns
     -------
     ndarray, shape (rows * columns, rows * columns), float64
         On a periodic grid with a side of 2, the two bonds of a pair add up.
+
+    Raises
+    ------
+    ValueError
+        If a side is below 1, or below 2 on a periodic grid, or the coupling isn't finite.
     """
     whole(rows=rows, columns=columns)
     if rows < 1 or columns < 1:
@@ -448,6 +517,11 @@ def gibbs_sample(J, h, num_sweeps: int, rng: np.random.Generator, initial=None) 
     ndarray, shape (num_sweeps, n), int8
         The state after each sweep.
 
+    Raises
+    ------
+    ValueError
+        If J or h is malformed, num_sweeps is below 1, or the start isn't of -1 and +1.
+
     References
     ----------
     Geman & Geman (1984), Stochastic relaxation, Gibbs distributions, and the Bayesian restoration of images.
@@ -481,12 +555,28 @@ def _gibbs_kernel(J, h, s, uniforms, samples):
 def gibbs_sample_torus(
     size: int, coupling: float, field: float, num_sweeps: int, rng: np.random.Generator, initial=None
 ) -> np.ndarray:
-    """Gibbs sampling on the size x size torus; arguments as for `log_partition_torus` and `gibbs_sample`.
+    """Gibbs sampling on the size x size torus, row by row.
+
+    Parameters
+    ----------
+    size : int
+        At least 2.
+    coupling, field : float
+        K of every bond, h of every spin.
+    num_sweeps : int
+    rng : numpy.random.Generator
+    initial : array_like, shape (size, size), of -1 and +1, optional
+        Start; random by default.
 
     Returns
     -------
     ndarray, shape (size, size), int8
         The state after the last sweep.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
     """
     whole(size=size)
     if size < 2:

@@ -77,7 +77,19 @@ class IsingMeanField(NamedTuple):
 
 
 class FactorGraphMeanField(NamedTuple):
-    """The same for a factor graph; `marginals` holds one array, shape (cardinality,), a variable."""
+    """Result of coordinate ascent on a factor graph.
+
+    Attributes
+    ----------
+    marginals : tuple of ndarray, shapes (cardinality,), float64
+        q_i of each variable.
+    log_partition_bound : float
+        Lower bound on log Z.
+    bound_trace : ndarray, shape (num_iter + 1,), float64
+    num_iter : int
+        Sweeps done.
+    converged : bool
+    """
 
     marginals: tuple[np.ndarray, ...]
     log_partition_bound: float
@@ -96,6 +108,10 @@ def energy(J, h, m) -> float:
     m : array_like, shape (n,), float
         Means in [-1, 1].
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -107,14 +123,46 @@ def energy(J, h, m) -> float:
 
 
 def entropy(m) -> float:
-    """Entropy in nats of independent spins with means m, array_like of any shape with entries in [-1, 1]."""
+    """Entropy in nats of independent spins.
+
+    Parameters
+    ----------
+    m : array_like, any shape, float
+        Means in [-1, 1].
+
+    Returns
+    -------
+    float
+        From 0 to log 2 a spin.
+
+    Raises
+    ------
+    ValueError
+        If a mean leaves [-1, 1].
+    """
     m = reals("m", m, np.float64)
     m = _means("m", m, m.shape)
     return float(_spin_entropy(m).sum())
 
 
 def log_partition_bound(J, h, m) -> float:
-    """Lower bound H(q) - E_q[energy] <= log Z; arguments and errors as for `energy`.
+    """Lower bound H(q) - E_q[energy] <= log Z.
+
+    Parameters
+    ----------
+    J, h : array_like, shapes (n, n) and (n,), float
+        Symmetric couplings with zero diagonal, fields.
+    m : array_like, shape (n,), float
+        Means in [-1, 1].
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If J or h is malformed, or m has another shape or leaves [-1, 1].
 
     References
     ----------
@@ -149,6 +197,10 @@ def coordinate_ascent(
         Further starts beyond the first are drawn uniformly from [-1, 1]^n; the best bound is kept.
     rng : numpy.random.Generator
         Needed for more than one start.
+
+    Returns
+    -------
+    IsingMeanField
 
     Raises
     ------
@@ -288,6 +340,11 @@ def coordinate_ascent_torus(
     tol : float, optional
         TOLERANCE by default, or a few units of rounding for float32.
 
+    Returns
+    -------
+    IsingMeanField
+        `mean` in the dtype of the fields.
+
     Raises
     ------
     ValueError
@@ -311,6 +368,11 @@ def denoise(
         K of every bond of the prior; neighbours are left, right, above and below, without wrapping round.
     sigma : float
         Standard deviation of the noise, above 0.
+
+    Returns
+    -------
+    IsingMeanField
+        `mean` in the dtype of the image; its sign is the denoised image.
 
     Raises
     ------
@@ -363,6 +425,11 @@ def sweep_lattice(mean: np.ndarray, fields: np.ndarray, coupling: float, periodi
     ----------
     mean, fields : ndarray, shape (R, C), float32 or float64, C-contiguous
         `mean` is changed. Not validated: this is the inner step of the functions above.
+
+    Returns
+    -------
+    float
+        The largest change of a mean.
     """
     changes = np.zeros(min(CHUNKS, 1 + mean.shape[0] // 32), dtype=mean.dtype)
     _sweep_kernel(mean, fields, mean.dtype.type(coupling), periodic, changes)
@@ -457,6 +524,10 @@ def fit_factor_graph(
     num_starts : int
     rng : numpy.random.Generator
         Needed for more than one start.
+
+    Returns
+    -------
+    FactorGraphMeanField
 
     Raises
     ------

@@ -85,7 +85,16 @@ class AnnealedEstimate(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What `fit` tells its callback after each epoch: its number from 1, the machine so far, the reconstruction error."""
+    """What `fit` tells its callback after each epoch.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    rbm : RBM
+        The machine so far; it goes on changing.
+    reconstruction_error : float
+    """
 
     number: int
     rbm: RBM
@@ -176,6 +185,11 @@ def gibbs_sample(
     -------
     ndarray, shape (num_samples, D)
         0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is malformed.
     """
     rbm = validate(rbm)
     whole(num_samples=num_samples, num_steps=num_steps)
@@ -196,6 +210,20 @@ def gibbs_sample(
 
 def pseudo_log_likelihood(rbm: RBM, data) -> float:
     """Mean over data of Σ_i log p(v_i | the other units), computed exactly for every unit.
+
+    Parameters
+    ----------
+    rbm : RBM
+    data : array_like, shape (n, D), units in [0, 1]
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit, a unit leaves [0, 1], or there are no data.
 
     References
     ----------

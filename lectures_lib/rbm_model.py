@@ -51,7 +51,14 @@ class RBM(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Derivatives with respect to W, b and c, in their shapes."""
+    """Derivatives with respect to the parameters of an RBM.
+
+    Attributes
+    ----------
+    W : ndarray, shape (D, H)
+    b : ndarray, shape (D,)
+    c : ndarray, shape (H,)
+    """
 
     W: np.ndarray
     b: np.ndarray
@@ -59,7 +66,22 @@ class Gradient(NamedTuple):
 
 
 def validate(rbm: RBM) -> RBM:
-    """Return the machine with arrays of one floating dtype, or raise a ValueError that says what is malformed."""
+    """Check a machine.
+
+    Parameters
+    ----------
+    rbm : RBM
+
+    Returns
+    -------
+    RBM
+        The same with contiguous arrays of one dtype: float32 if all three are, else float64.
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit, a layer is empty, or a number isn't finite.
+    """
     W, b, c = (reals(f"rbm.{name}", a) for name, a in zip(RBM._fields, rbm, strict=True))
     dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
     if W.ndim != 2 or b.shape != W.shape[:1] or c.shape != W.shape[1:]:
@@ -98,7 +120,23 @@ def hidden_mean(rbm: RBM, v) -> np.ndarray:
 
 
 def visible_mean(rbm: RBM, h) -> np.ndarray:
-    """p(v = 1 | h) = σ(b + W h); h is array_like of shape (n, H) or (H,), the rest as for `hidden_mean`."""
+    """p(v = 1 | h) = σ(b + W h).
+
+    Parameters
+    ----------
+    rbm : RBM
+    h : array_like, shape (n, H) or (H,)
+        Units in [0, 1]; means are allowed.
+
+    Returns
+    -------
+    ndarray, shape (n, D) or (D,)
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a unit leaves [0, 1].
+    """
     rbm = validate(rbm)
     return sigmoid(units("h", h, rbm.c.size, rbm.W.dtype) @ rbm.W.T + rbm.b)
 
@@ -106,7 +144,20 @@ def visible_mean(rbm: RBM, h) -> np.ndarray:
 def free_energy(rbm: RBM, v) -> np.ndarray:
     """F(v) = -bᵀv - Σ_j log(1 + exp(c_j + W_jᵀv)), so that p(v) = exp(-F(v)) / Z.
 
-    Parameters and errors as for `hidden_mean`; returns shape (n,) or a number.
+    Parameters
+    ----------
+    rbm : RBM
+    v : array_like, shape (n, D) or (D,)
+        Units in [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (n,), or a number for a single state
+
+    Raises
+    ------
+    ValueError
+        If a shape doesn't fit or a unit leaves [0, 1].
 
     References
     ----------
@@ -119,6 +170,14 @@ def free_energy(rbm: RBM, v) -> np.ndarray:
 
 def log_partition(rbm: RBM) -> float:
     """Exact log Z: a sum over the states of the smaller layer in Gray-code order, the other layer summed in closed form.
+
+    Parameters
+    ----------
+    rbm : RBM
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -178,12 +237,43 @@ def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
 
 
 def log_prob(rbm: RBM, v) -> np.ndarray:
-    """Exact log p(v) = -F(v) - log Z; arguments as for `free_energy`, limits as for `log_partition`."""
+    """Exact log p(v) = -F(v) - log Z.
+
+    Parameters
+    ----------
+    rbm : RBM
+    v : array_like, shape (n, D) or (D,)
+        Units in [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (n,), or a number for a single state
+
+    Raises
+    ------
+    ValueError
+        As for `free_energy` and `log_partition`.
+    """
     return -free_energy(rbm, v) - log_partition(rbm)
 
 
 def all_states(num_units: int) -> np.ndarray:
-    """All states of 0 to 30 units, shape (2^n, n), float64, the last unit changing fastest."""
+    """All states of a few 0/1 units, the last unit changing fastest.
+
+    Parameters
+    ----------
+    num_units : int
+        0 to 30.
+
+    Returns
+    -------
+    ndarray, shape (2^n, n), float64
+
+    Raises
+    ------
+    ValueError
+        If num_units is none of these.
+    """
     whole(num_units=num_units)
     if not 0 <= num_units <= 30:
         raise ValueError(f"num_units: expected 0 to 30, got {num_units}")
@@ -198,6 +288,10 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
     rbm : RBM
         Small: the sum runs over the 2^min(D, H) states of its smaller layer at once.
     data : array_like, shape (n, D), units in [0, 1]
+
+    Returns
+    -------
+    Gradient
 
     Raises
     ------
@@ -225,7 +319,16 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """σ(x) = 1 / (1 + e^-x) without overflow, in the dtype of x."""
+    """σ(x) = 1 / (1 + e^-x) without overflow.
+
+    Parameters
+    ----------
+    x : ndarray, any shape, float
+
+    Returns
+    -------
+    ndarray, the shape and dtype of x
+    """
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 

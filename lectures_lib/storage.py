@@ -77,6 +77,15 @@ def save(path: str | Path | BinaryIO, model) -> None:
 def load(path: str | Path | BinaryIO):
     """Read a model that `save` wrote.
 
+    Parameters
+    ----------
+    path : path-like or binary file
+
+    Returns
+    -------
+    object
+        A model of the kind that was saved.
+
     Raises
     ------
     FileNotFoundError

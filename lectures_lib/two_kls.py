@@ -69,14 +69,27 @@ MASS_TOLERANCE = 1e-3
 
 
 class Gaussian(NamedTuple):
-    """mean (d,) and covariance (d, d)."""
+    """A Gaussian of d dimensions.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (d,), float64
+    covariance : ndarray, shape (d, d), float64
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
 
 
 class GridKL(NamedTuple):
-    """KL on a grid, and the mass of each density there: 1 - mass lies outside, or is the error of the grid."""
+    """KL on a grid, with what the grid holds of each density: 1 - mass lies outside, or is the error of the grid.
+
+    Attributes
+    ----------
+    kl : float
+    mass_q : float
+    mass_p : float
+    """
 
     kl: float
     mass_q: float
@@ -122,6 +135,10 @@ def kl_gaussian(m0, S0, m1, S1) -> float:
     m0, m1 : array_like, shape (d,)
     S0, S1 : array_like, shape (d, d), symmetric positive definite
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
@@ -158,6 +175,10 @@ def moment_match(weights, means, covariances) -> Gaussian:
     means : array_like, shape (K, d)
     covariances : array_like, shape (K, d, d), symmetric
 
+    Returns
+    -------
+    Gaussian
+
     Raises
     ------
     ValueError
@@ -183,6 +204,10 @@ def reverse_kl_factorized(S) -> np.ndarray:
     ----------
     S : array_like, shape (d, d), symmetric positive definite
 
+    Returns
+    -------
+    ndarray, shape (d,), float64
+
     Raises
     ------
     ValueError
@@ -199,7 +224,25 @@ def reverse_kl_factorized(S) -> np.ndarray:
 
 
 def forward_kl_factorized(S) -> np.ndarray:
-    """Variances Σ_ii of the product of Gaussians that minimises KL(p‖q): the marginals'. As for `reverse_kl_factorized`."""
+    """Variances Σ_ii of the product of Gaussians that minimises KL(p‖q) for p = N(m, S): the marginals'.
+
+    Parameters
+    ----------
+    S : array_like, shape (d, d), symmetric positive definite
+
+    Returns
+    -------
+    ndarray, shape (d,), float64
+
+    Raises
+    ------
+    ValueError
+        If S is malformed.
+
+    References
+    ----------
+    Bishop (2006), Pattern recognition and machine learning, §10.1.2.
+    """
     S = _covariance("S", S)
     _cholesky("S", S)
     return np.diagonal(S).copy()
@@ -219,6 +262,10 @@ def kl_grid(log_q, log_p, dx: float, *, mass_tol: float = MASS_TOLERANCE) -> Gri
     mass_tol : float
         How far the mass of q may be from 1, and that of p above 1. (What p has outside the grid doesn't matter where q has nothing
         there.) np.inf switches the guard off; the masses are reported anyway.
+
+    Returns
+    -------
+    GridKL
 
     Raises
     ------
@@ -252,6 +299,10 @@ def log_mixture(x, weights, means, covariances) -> np.ndarray:
     x : array_like, shape (n, d)
     weights, means, covariances
         As for `moment_match`, with positive definite covariances.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
 
     Raises
     ------
