@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from lectures_lib import ising, mean_field
+from lectures_lib import _mean_field_kernels, ising, mean_field
 from lectures_lib.graphical_models import FactorGraph, log_partition, log_unnormalized, to_factor_graph
 from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_ising, states_of
 from tests.lectures_lib.test_graphical_models import grid_graph, random_graph, random_net
@@ -120,13 +120,13 @@ def test_interpreted_kernels_give_the_same():
     mean_field.sweep_lattice(a, fields, 0.3, True)
     mean_field._sweep_kernel.py_func(b, fields, 0.3, True, np.zeros(4))
     np.testing.assert_allclose(a, b, atol=1e-15)
-    graph = mean_field._flatten(random_graph(np.random.default_rng(4), 4, 5))
+    graph = _mean_field_kernels.flatten(random_graph(np.random.default_rng(4), 4, 5))
     q = np.concatenate(
         [np.full(b - a, 1 / (b - a)) for a, b in zip(graph.offsets[:-1], graph.offsets[1:], strict=True)]
     )
     r = q.copy()
-    mean_field._graph_kernel(graph, q, 3, 0.0, np.empty(4))
-    mean_field._graph_kernel.py_func(graph, r, 3, 0.0, np.empty(4))
+    _mean_field_kernels.ascend_graph(graph, q, 3, 0.0, np.empty(4))
+    _mean_field_kernels.ascend_graph.py_func(graph, r, 3, 0.0, np.empty(4))
     np.testing.assert_allclose(q, r, atol=1e-14)
 
 
