@@ -253,3 +253,23 @@ def test_too_many_spins_are_refused_with_their_price():
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_interpreted_samplers_and_moments_give_the_same():
+    rng = np.random.default_rng(5)
+    J, h = random_ising(rng, 4)
+    uniforms, start = rng.random((6, 4)), np.ones(4)
+    compiled, interpreted = np.empty((6, 4), np.int8), np.empty((6, 4), np.int8)
+    ising._gibbs_kernel(J, h, start.copy(), uniforms, compiled)
+    ising._gibbs_kernel.py_func(J, h, start.copy(), uniforms, interpreted)
+    assert np.array_equal(compiled, interpreted)
+    torus = rng.choice(np.array([-1, 1], np.int8), size=(4, 4))
+    other = torus.copy()
+    ising._torus_sweep_kernel(torus, 0.4, 0.1, uniforms[:4, :4])
+    ising._torus_sweep_kernel.py_func(other, 0.4, 0.1, uniforms[:4, :4])
+    assert np.array_equal(torus, other)
+    moments = ising.exact_moments(J, h)
+    mean, correlation = np.zeros(4), np.zeros((4, 4))
+    ising._moments_kernel.py_func(J, h, moments.log_partition, mean, correlation)
+    assert np.allclose(mean, moments.mean, rtol=1e-13)
+    assert np.allclose(correlation, moments.correlation, rtol=1e-13)
