@@ -199,7 +199,7 @@ RNG = np.random.default_rng(0)
         (lambda: rbm.cd_gradient(M, np.zeros((1, 3)), 0, RNG), "num_steps: expected at least 1"),
         (lambda: rbm.gibbs_sample(M, 0, 1, RNG), "num_samples, num_steps"),
         (lambda: rbm.fit(np.zeros(3), 2, RNG), r"X: expected shape \(n, D\)"),
-        (lambda: rbm.fit(BARS, 0, RNG), "num_hidden, num_epochs, batch_size: expected at least 1"),
+        (lambda: rbm.fit(BARS, 0, RNG), "num_hidden, num_epochs, batch_size, num_steps: expected at least 1"),
         (lambda: rbm.fit(BARS, 2, RNG, momentum=1.0), "momentum, weight_decay"),
         (lambda: rbm.fit(BARS, 2, RNG, learning_rate=0.0), "learning_rate: expected above 0"),
         (lambda: rbm.fit(BARS, 2, RNG, initial=M), r"initial: expected W of shape \(4, 2\)"),
