@@ -7,7 +7,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 GLOSSARY = "glossary"
-LEFT_OUT = {GLOSSARY, "notation", "bibliography", "genindex"}
+LEFT_OUT = {GLOSSARY, "index", "notation", "bibliography", "genindex"}  # the cards of the front page are links already
 # Text in here is a link, a name or a formula already.
 CLOSED = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.math, nodes.caption, nodes.raw)
 
@@ -26,7 +26,7 @@ def definitions(app: Sphinx) -> dict[str, tuple[str, str]]:
 
 def pattern(terms) -> re.Pattern:
     longest_first = sorted(terms, key=len, reverse=True)  # "variational EM" before "EM"
-    return re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})(?=s?\b)", re.IGNORECASE)
+    return re.compile(rf"\b({'|'.join(map(re.escape, longest_first))})s?\b", re.IGNORECASE)
 
 
 def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -55,7 +55,7 @@ def linked(
 ) -> list[nodes.Node]:
     result, end = [], 0
     for match in words.finditer(text):
-        anchor, definition = terms[match.group().lower()]
+        anchor, definition = terms[match[1].lower()]
         if anchor in seen:
             continue
         seen.add(anchor)
