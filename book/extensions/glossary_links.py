@@ -7,7 +7,13 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 GLOSSARY = "glossary"
-LEFT_OUT = {GLOSSARY, "index", "notation", "bibliography", "genindex"}  # the cards of the front page are links already
+LEFT_OUT = {
+    GLOSSARY,
+    "index",
+    "notation",
+    "bibliography",
+    "genindex",
+}  # the cards of the front page are links already
 # Text in here is a link, a name or a formula already.
 CLOSED = (nodes.reference, addnodes.pending_xref, nodes.literal, nodes.math, nodes.caption, nodes.raw)
 

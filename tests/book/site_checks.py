@@ -94,6 +94,7 @@ NO_PROSE = (
     CELL,
     re.compile(r"^(`{3,})\{(?:math|index|bibliography|eval-rst)\}.*?^\1", re.DOTALL | re.MULTILINE),
     re.compile(r"^(`{3,})\w*\n.*?^\1", re.DOTALL | re.MULTILINE),
+    re.compile(r"^`{3,}.*$", re.MULTILINE),
     re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL),
     re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`"),
     re.compile(r"\]\([^)]*\)"),

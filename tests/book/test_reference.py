@@ -53,6 +53,12 @@ def test_every_erratum_is_told_in_full(pages):
         assert section.find("img") or number in {3, 5, 7, 12, 16, 19} | TYPOGRAPHY
 
 
+def test_chapters_link_to_every_erratum(pages):
+    chapters = ("graphical_models", "gibbs_principle", "mean_field", "em", "rbm", "dbn")
+    links = {link["href"] for chapter in chapters for link in pages[f"{chapter}.html"].select(".seealso a")}
+    assert {f"errata.html#erratum-{number}" for number in range(1, 26)} <= links
+
+
 def test_table_of_errata_lists_each_once(pages):
     rows = pages["errata.html"].select("section#all-of-them-at-a-glance tbody tr, #errata-table ~ * tbody tr")
     assert [row.find("a")["href"] for row in rows] == [f"#erratum-{number}" for number in range(1, 26)]
