@@ -186,7 +186,7 @@ def draw_network(
     ----------
     ax : Axes
     nodes : dict
-        Name (may hold Matplotlib's $...$) to position.
+        Name, in which Matplotlib's mathematics may be used, to position.
     edges : sequence of pairs of names
     directed : bool
         Arrows from the first of a pair to the second, or plain lines.

@@ -88,25 +88,38 @@ def anchors(path: Path) -> frozenset[str]:
     return frozenset(re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf8")))
 
 
-# What is no prose: code, formulas, roles, links, headings' numbers and the like.
+# What is no prose: front matter, formulas, roles, code in a line, links, options, labels, headings' numbers.
 NO_PROSE = (
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
-    CELL,
-    re.compile(r"^(`{3,})\{(?:math|index|bibliography|eval-rst)\}.*?^\1", re.DOTALL | re.MULTILINE),
-    re.compile(r"^(`{3,})\w*\n.*?^\1", re.DOTALL | re.MULTILINE),
-    re.compile(r"^`{3,}.*$", re.MULTILINE),
     re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL),
     re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`"),
     re.compile(r"\]\([^)]*\)"),
     re.compile(r"^(?::\w.*|\([\w-]+\)=|#+ \d+\. .*)$", re.MULTILINE),
 )
+FENCE = re.compile(r"(`{3,}|:{3,})(?:\{([\w:-]+)\}|(\w*))")
+WITH_PROSE = ("prf:", "admonition", "note", "seealso", "margin", "exercise", "solution", "grid")
 IN_PROSE = re.compile(r"(?<![\w.])\d+(?:[ \u202f]\d{3})+(?!\w)|(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
 IN_CODE = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e-?\d+)?")
+
+
+def outside_of_code(source: str) -> str:
+    """The lines that are text, also those within boxes; code, formulas set apart and entries of the index are left out."""
+    kept, open_fences = [], []
+    for line in source.splitlines():
+        fence = FENCE.match(line)
+        if fence and open_fences and line.strip() == open_fences[-1][0]:
+            open_fences.pop()
+        elif fence:
+            open_fences.append((fence[1], (fence[2] or "").startswith(WITH_PROSE)))
+        elif all(prose for _, prose in open_fences):
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def numbers_from_nowhere(source: str) -> list[str]:
     """Numbers in the text, of two digits or with a decimal point, that neither a cell puts there nor stand in a cell's code."""
     known = {float(found) for _, code in cells(source) for found in IN_CODE.findall(code)}
+    source = outside_of_code(source)
     for pattern in NO_PROSE:
         source = pattern.sub(" ", source)
     complaints = []

@@ -20,8 +20,9 @@ CHAPTERS = sorted(
 # Numbers that are no results: where something is found in a book, when it was written, how large a data set or a state space is.
 STATED = {
     "em": {"150", "50", "1957"},
-    "features": {"48"},  # pixels that a drawing is wide
+    "features": {"48", "784"},  # pixels that a drawing is wide; in a picture of 28 by 28
     "gibbs_principle": {"10"},  # a chapter of a book
+    "graphical_models": {"600", "4000"},  # diseases and symptoms of QMR-DT, as Shwe et al. (1991) report them
     "rbm": {"512"},  # 2 to the power of 9 pixels
     "two_kls": {"10.7", "33"},  # a section and a chapter of books
 }
@@ -43,7 +44,7 @@ def test_stated_sizes_are_right():
     species = load_iris().target
     assert len(species) == 150
     assert [int((species == k).sum()) for k in range(3)] == [50, 50, 50]
-    assert 2**9 == 512
+    assert (2**9, 28**2) == (512, 784)
     assert drawn_objects(1, np.random.default_rng(0)).images.shape[-1] == 48
 
 
@@ -59,6 +60,10 @@ def test_stated_sizes_are_right():
         ("```{code-cell}\nx = 20_000\n```\nof 20 000 draws", []),
         ("```{code-cell}\nrate = 0.015\n```\na target of 1.5 % and of 1.6 %", ["1.6"]),
         ("```{seealso}\nsee {ref}`a <b-17>`, {ref}`c <d-18>`\n```\nand 19", ["19"]),
+        (
+            "````{prf:proof}\n```{math}\n0.11\n```\nthat is 0.12\n````\n```\n0.13\n```\nor 0.14",
+            ["0.12", "0.14"],
+        ),
         ("### 17. An average", []),
     ],
 )
