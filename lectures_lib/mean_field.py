@@ -338,8 +338,9 @@ def coordinate_ascent_torus(
         K of every bond.
     initial_mean : array_like, shape (R, C), optional
         Start; by default tanh(fields), and SYMMETRY_BREAKING where the field is zero.
+    max_sweeps : int
     tol : float, optional
-        TOLERANCE by default, or a few units of rounding for float32.
+        Largest change of a mean in a sweep at convergence: TOLERANCE by default, or a few units of rounding for float32.
 
     Returns
     -------
@@ -369,6 +370,9 @@ def denoise(
         K of every bond of the prior; neighbours are left, right, above and below, without wrapping round.
     sigma : float
         Standard deviation of the noise, above 0.
+    max_sweeps : int
+    tol : float, optional
+        As for `coordinate_ascent_torus`.
 
     Returns
     -------
@@ -426,6 +430,10 @@ def sweep_lattice(mean: np.ndarray, fields: np.ndarray, coupling: float, periodi
     ----------
     mean, fields : ndarray, shape (R, C), float32 or float64, C-contiguous
         `mean` is changed. Not validated: this is the inner step of the functions above.
+    coupling : float
+        K of every bond.
+    periodic : bool
+        Whether the lattice closes to a torus.
 
     Returns
     -------
