@@ -66,6 +66,104 @@ def test_moodle(graded):
     assert len(rows) == 3
 
 
+CANVAS_GRADEBOOK = '''\
+Student,ID,SIS User ID,SIS Login ID,Root Account,Section,Small (77),Other (78)
+    Points Possible,,,,,,6,10
+"Byron, K., Ada ""A""",41,u41,ada,uni.example,Group 1,,7
+"=HYPERLINK(""http://spy""), x",42,u42,eve,uni.example,Group 2,5,8
+"Absent, Zoë",43,u43,zoe,uni.example,Group 1,3,9
+"Student, Test",44,,,uni.example,Group 1,,
+'''
+"""A gradebook as Canvas exports it."""
+
+
+def imported_by_canvas(gradebook, rows):
+    """What Canvas makes of an import: a row's student is found by ID, or else by login; a blank deletes a score."""
+    header, points, *students = csv.reader(io.StringIO(gradebook))
+    assert points[0] == "    Points Possible"
+    titles, possible, *new = rows
+    assert titles[:2] == ["Student", "ID"]
+    assert possible[0] == "    Points Possible"
+    assert (possible[0], possible[-1]) == (points[0], points[header.index("Small (77)")])
+    scores = {row[1]: dict(zip(header, row, strict=True)) for row in students}
+    for row in (dict(zip(titles, row, strict=True)) for row in new):
+        found = [
+            key
+            for key, s in scores.items()
+            if row["ID"] == key or (not row["ID"] and row["SIS Login ID"] == s["SIS Login ID"])
+        ]
+        assert len(found) == 1, row
+        scores[found[0]]["Small (77)"] = row["Small (77)"]
+    return {key: (row["Small (77)"], row["Other (78)"]) for key, row in scores.items()}
+
+
+def test_canvas_takes_the_scores(graded):
+    """Round trip through a gradebook of the real form: who has no submission keeps the score, other columns stay."""
+    rows = exported(graded, "Canvas", "--Canvas.columns=small=Small (77)", "--assignment=small")
+    assert imported_by_canvas(CANVAS_GRADEBOOK, rows) == {
+        "41": ("2.5", "7"),
+        "42": ("1", "8"),
+        "43": ("3", "9"),
+        "44": ("", ""),
+    }
+
+
+def test_ids_that_came_from_canvas(graded, report, rebuilt):
+    save(graded, dataclasses.replace(report, student="4242"), rebuilt)
+    rows = exported(graded, "Canvas", "--student=4242")
+    assert rows[2] == ["4242", "4242", "", "", "", "1"]
+
+
+def test_moodle_takes_the_scores(graded):
+    """Moodle's import: the first row names the columns, a student is found by ID number or by address."""
+    participants = {"42": "eve@example.org", "99": "ada@example.org"}
+    titles, *rows = exported(graded, "Moodle")
+    taken = {}
+    for row in (dict(zip(titles, row, strict=True)) for row in rows):
+        by_number = row["ID number"] if row["ID number"] in participants else None
+        by_address = [number for number, address in participants.items() if address == row["Email address"]]
+        taken[by_number or by_address[0]] = float(row["small"])
+    assert taken == {"42": 1.0, "99": 2.5}
+
+
+def test_names_of_all_kinds_come_back_as_they_were(course, report, rebuilt):
+    """Through the file and back: names keep every letter, but for an apostrophe where a spreadsheet would reckon."""
+    names = [
+        "+49",
+        "-Ann",
+        "@work",
+        "\tTab",
+        'Quo"te',
+        "Com,ma",
+        "Li\nne",
+        "Zoë 李 😀",
+        "'apostrophe",
+        "=1;2",
+    ]
+    save(course, report, rebuilt)
+    for number, name in enumerate(names):
+        save(course, dataclasses.replace(report, student=f"s{number}"), rebuilt)
+    with Gradebook(course.db_url, course.course_id) as book:
+        for number, name in enumerate(names):
+            book.update_or_create_student(f"s{number}", first_name=name, last_name=name)
+        book.db.commit()
+    titles, *rows = exported(course, "Table")
+    back = {row[1]: row[titles.index("last_name")] for row in rows}
+    expected = [
+        "'+49",
+        "'-Ann",
+        "'@work",
+        "'\tTab",
+        'Quo"te',
+        "Com,ma",
+        "Li ne",
+        "Zoë 李 😀",
+        "'apostrophe",
+        "'=1;2",
+    ]
+    assert [back[f"s{number}"] for number in range(len(names))] == expected
+
+
 def test_table(graded):
     rows = exported(graded, "Table")
     table = {row["student_id"]: row for row in (dict(zip(rows[0], row, strict=True)) for row in rows[1:])}
