@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
-from autograder import demonstration, doctor, feedback, grade_class, gradebook, gradescope, validate
+from autograder import (
+    demonstration,
+    doctor,
+    feedback,
+    grade_class,
+    gradebook,
+    gradescope,
+    progress,
+    summary,
+    validate,
+)
+from autograder.cluster import NoWorkers, OtherVersion
 from autograder.course import Course, CourseError
 from autograder.gradebook import GradebookError, load_report
 from autograder.report import Report
@@ -25,7 +35,8 @@ EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some submission has no result, or needs a person
 EXIT_USAGE = 2  # the command could not start: bad arguments, no such assignment, no sandbox
 
-SECONDS_BETWEEN_LINES = 5.0
+LONGEST_TABLE = 60
+"""Rows of a grade table that is printed after grading; a longer one has a command of its own."""
 
 GRADE_HELP = """\
 Grade an assignment's submissions: submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb of the course directory.
@@ -75,7 +86,7 @@ example:
 EPILOG = """\
 exit codes:
   0  every submission has a result
-  1  some submission has none, or the grader failed on it and a person must look
+  1  some submission has none since the run had to stop, or the grader failed on it and a person must look
   2  the command could not start: the message says why and what to do
 """
 
@@ -96,6 +107,8 @@ def main(argv: list[str] | None = None) -> int:
         grade_class.NotGradable,
         ConnectionError,
         CourseError,
+        NoWorkers,
+        OtherVersion,
     ) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -112,6 +125,9 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_USAGE
+    except grade_class.Stopped as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return EXIT_INCOMPLETE
     except KeyboardInterrupt:
         print(
             "autograder: interrupted; what was graded is kept, and the next run goes on from there",
@@ -229,35 +245,10 @@ def _grade(arguments: argparse.Namespace) -> int:
         raise CommandError(
             f"there is no submission for {arguments.assignment}: put each student's notebook at {wanted}"
         )
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if arguments.no_sandbox:
         console.print("[bold red]--no-sandbox: students' code runs with all your rights.[/]")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[last]}", markup=False),
-    )
-    with Progress(*columns, console=console) as bar:
-        row = bar.add_task(f"grading {arguments.assignment}", total=None, visible=False, last="", rate="")
-
-        started = said = time.monotonic()
-
-        def show(step: grade_class.Progress) -> None:
-            nonlocal said
-            now = time.monotonic()
-            rate = f"{60 * step.done / (now - started):.0f} a minute"
-            bar.update(
-                row, total=step.total, completed=step.done, last=step.report.student, rate=rate, visible=True
-            )
-            if (
-                not console.is_terminal and now - said > SECONDS_BETWEEN_LINES
-            ):  # a log gets lines in place of a bar
-                console.print(f"{arguments.assignment}: {step.done} of {step.total} graded, {rate}")
-                said = now
-
+    with progress.shown(arguments.assignment, console) as show:
         graded = grade_class.grade(
             course,
             arguments.assignment,
@@ -267,15 +258,21 @@ def _grade(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             isolation="none" if arguments.no_sandbox else "auto",
             progress=show,
+            announce=lambda text: console.print(f"sandbox: {text}", markup=False),
         )
     total = len(course.students(arguments.assignment))
     print(f"{arguments.assignment}: {len(graded)} graded now, {total} submissions in all")
     if not arguments.quiet:
-        _print_table(course, arguments.assignment)
+        if total <= LONGEST_TABLE:
+            _print_table(course, arguments.assignment)
+        else:
+            print(f"for the table of all: autograder table {arguments.assignment}")
+        for line in summary.lines(course, arguments.assignment, graded):
+            print(f"- {line}")
     failed = [report for report in graded if report.status == "failed"]
     for report in failed:
         print(f"autograder: {report.student}: {report.reason}\n{report.notes[0]}", file=sys.stderr)
-    missing = total - len(grade_class.reports(course, arguments.assignment))
+    missing = total - sum(1 for _ in grade_class.reports(course, arguments.assignment))
     return EXIT_INCOMPLETE if failed or (missing and not arguments.student) else EXIT_DONE
 
 

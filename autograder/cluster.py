@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import hashlib
+import importlib.metadata
 import inspect
+import logging
+import platform
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, LocalCluster, Worker, as_completed, get_worker
 
-from autograder import check, checks, exercises, grade, intake, rebuild
+from autograder import check, checks, exercises, grade, intake, preload, rebuild
 from autograder.grade import Graded, Task, failure, grade_submission
 from autograder.sandbox import Limits, Sandbox
 
@@ -27,9 +35,50 @@ WINDOW = 4
 SCHEDULER_SECONDS = 20.0
 """How long a running scheduler may take to answer."""
 
+PACKAGES = ("numpy", "numba", "ipython", "matplotlib")
+"""What decides how numbers and figures come out, beside the course itself."""
+
+
+class Version(NamedTuple):
+    """What two machines must have in common so that they grade alike."""
+
+    course: str  # digest of the source files of autograder and lectures_lib
+    python: str
+    packages: tuple[str, ...]
+
+    def differences(self, other: Version) -> str:
+        """Say in words what differs from another version, "" if nothing does."""
+        said = []
+        if self.course != other.course:
+            said.append(f"its course is {self.course[:8]}, not {other.course[:8]}")
+        if self.python != other.python:
+            said.append(f"it has Python {self.python}, not {other.python}")
+        said += [f"it has {a}, not {b}" for a, b in zip(self.packages, other.packages, strict=True) if a != b]
+        return ", ".join(said)
+
 
 class OtherVersion(RuntimeError):
     """A worker has another version of the course than the process that asks it to grade."""
+
+
+class ClusterLost(RuntimeError):
+    """The cluster was lost while it graded; what arrived before that stays."""
+
+
+class NoWorkers(RuntimeError):
+    """A cluster has no workers."""
+
+
+@functools.cache
+def version() -> Version:
+    """Return the version that this process runs."""
+    digest = hashlib.sha256()
+    for package in ("autograder", "lectures_lib"):
+        folder = Path(importlib.import_module(package).__file__).parent
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{package}/{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    packages = tuple(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    return Version(digest.hexdigest(), platform.python_version(), packages)
 
 
 def grader_digest(assignment: str) -> str:
@@ -57,7 +106,7 @@ def _course_modules(module: ModuleType) -> Iterator[ModuleType]:
 
 
 @contextlib.contextmanager
-def connect(scheduler: str | None, jobs: int) -> Iterator[Client]:
+def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Client]:
     """Connect to a running scheduler, or start a local cluster of `jobs` processes.
 
     Raises
@@ -68,21 +117,22 @@ def connect(scheduler: str | None, jobs: int) -> Iterator[Client]:
     quiet = {
         "distributed.admin.system-monitor.gil.enabled": False,
         "distributed.worker.profile.enabled": False,
+        "distributed.worker.multiprocessing-method": preload.METHOD,
         "distributed.scheduler.allowed-failures": 2,
         "distributed.comm.timeouts.connect": "20s",
-        "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
     }
-    with dask.config.set(quiet):
+    with dask.config.set(quiet), _without_tracebacks():
         if scheduler:
             try:
                 client = Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, ValueError) as error:
                 raise ConnectionError(
                     f"no Dask scheduler answers at {scheduler}: is it running, and is the address right?"
                 ) from error
             with client:
                 yield client
             return
+        preload.start([assignment])
         with (
             LocalCluster(
                 n_workers=jobs,
@@ -100,6 +150,46 @@ def connect(scheduler: str | None, jobs: int) -> Iterator[Client]:
             yield client
 
 
+@contextlib.contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Dask logs tracebacks about connections; what matters of them is told in a sentence."""
+    logs = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.partition(".")[0] in ("distributed", "tornado")
+    ]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+
+
+def prepare(client: Client, limits: Limits, isolation: str) -> str:
+    """Start a sandbox in every worker, and return in words how submissions are isolated there.
+
+    Raises
+    ------
+    NoWorkers
+        If the cluster has none.
+    OtherVersion
+        If a worker has another version of the course; the text names it.
+    SandboxUnavailable
+        If no sandbox can be had on a worker's machine.
+    """
+    answers: dict[str, Any] = client.run(_prepare_worker, limits, isolation, version(), on_error="return")
+    if not answers:
+        raise NoWorkers("the Dask scheduler has no workers: start some with 'dask worker', with --nthreads 1")
+    for answer in answers.values():
+        if isinstance(answer, Exception):
+            raise answer
+    counted = Counter(answers.values())
+    return "; ".join(f"{text} ({count} worker{'s' * (count > 1)})" for text, count in counted.items())
+
+
 def grade_tasks(
     client: Client, tasks: Iterable[Task], limits: Limits, isolation: str
 ) -> Iterator[tuple[Task, Graded]]:
@@ -108,7 +198,9 @@ def grade_tasks(
     Raises
     ------
     OtherVersion
-        If a worker has another version of the course.
+        If a worker that came later has another version of the course.
+    ClusterLost
+        If the scheduler is lost.
     """
     waiting = iter(tasks)
     running = as_completed(loop=client.loop)
@@ -118,7 +210,9 @@ def grade_tasks(
     def submit() -> None:
         task = next(waiting, None)
         if task is not None:
-            future = client.submit(_grade_on_worker, task, limits, isolation, pure=False, retries=0)
+            future = client.submit(
+                _grade_on_worker, task, limits, isolation, version(), pure=False, retries=0
+            )
             task_of[future] = task
             running.add(future)
 
@@ -126,6 +220,8 @@ def grade_tasks(
         submit()
     for future in running:
         task = task_of.pop(future)
+        if future.cancelled():
+            raise ClusterLost("the connection to the Dask scheduler was lost")
         error = future.exception()
         if isinstance(error, OtherVersion):
             raise error
@@ -137,14 +233,34 @@ def grade_tasks(
 _sandboxes: dict[tuple[Limits, str], Sandbox] = {}
 """One fork server a worker process, kept for all the submissions that it grades."""
 
+_one_at_a_time = threading.Lock()
+"""A worker may have several threads, but its sandbox serves one submission at a time."""
 
-def _grade_on_worker(task: Task, limits: Limits, isolation: str) -> Graded:
-    if not task.assignment_digest.startswith(grader_digest(task.assignment)):
+
+def _prepare_worker(limits: Limits, isolation: str, expected: Version, dask_worker: Worker) -> str:
+    _check_version(expected, dask_worker.address)
+    with _one_at_a_time:
+        return _sandbox(limits, isolation).kind
+
+
+def _grade_on_worker(task: Task, limits: Limits, isolation: str, expected: Version) -> Graded:
+    _check_version(expected, get_worker().address)
+    with _one_at_a_time:
+        return grade_submission(task, _sandbox(limits, isolation))
+
+
+def _check_version(expected: Version, address: str) -> None:
+    different = version().differences(expected)
+    if different:
         raise OtherVersion(
-            "a worker has another version of the course than this process: install the same version everywhere"
+            f"the worker {address} has another version of the course ({different}): "
+            "install the same version there, and start it again"
         )
+
+
+def _sandbox(limits: Limits, isolation: str) -> Sandbox:
     key = (limits, isolation)
     if key not in _sandboxes:
         _sandboxes[key] = Sandbox(limits, isolation=isolation)
         atexit.register(_sandboxes[key].close)
-    return grade_submission(task, _sandboxes[key])
+    return _sandboxes[key]

@@ -34,6 +34,9 @@ from autograder.sandbox import Sandbox, Session, SessionLost, outputs
 MAX_LOST_CALLS = 2
 """Calls of one exercise that may time out or kill their process before its other instances are not tried."""
 
+ATTEMPTS = 2
+"""Runs of a submission while something kills its processes: what happens again in a second run is its own doing."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -72,6 +75,16 @@ class _Chunk(NamedTuple):
     max_points: float
 
 
+class _Found(NamedTuple):
+    """What running a submission found out."""
+
+    runs: list[CellRun]
+    results: list[ExerciseResult]
+    reason: str
+    seconds: dict[str, float]  # stage -> wall time
+    check_seconds: dict[str, float]  # exercise -> wall time of its checks
+
+
 def grade_submission(task: Task, sandbox: Sandbox) -> Graded:
     """Grade one submission. Whatever it does, the result is a report: failures are results with a reason."""
     started = time.perf_counter()
@@ -82,22 +95,24 @@ def grade_submission(task: Task, sandbox: Sandbox) -> Graded:
     chunks = list(_chunks(rebuilt.notebook))
     if refusal:
         results = [_zero(declared, chunk, refusal) for chunk in chunks if chunk.grade_id]
-        runs: list[CellRun] = []
-        seconds = {}
-        reason = refusal
+        found = _Found([], results, refusal, {}, {})
     else:
-        runs, results, seconds, reason = _run_and_check(chunks, declared, task.seed, sandbox)
+        for _ in range(ATTEMPTS):
+            found = _run_and_check(chunks, declared, task.seed, sandbox)
+            if not sandbox.killed:
+                break
     report = Report(
         student=task.student,
         assignment=task.assignment,
         status="refused" if refusal else "graded",
-        reason=reason,
-        exercises=tuple(results),
-        cells=tuple(runs),
+        reason=found.reason,
+        exercises=tuple(found.results),
+        cells=tuple(found.runs),
         notes=tuple(rebuilt.notes),
         submission_digest=task.submission_digest,
         assignment_digest=task.assignment_digest,
-        seconds={**seconds, "total": time.perf_counter() - started},
+        seconds={**found.seconds, "total": time.perf_counter() - started},
+        check_seconds=found.check_seconds,
     )
     return Graded(report, nbformat.writes(rebuilt.notebook))
 
@@ -154,7 +169,7 @@ def _exercise_of(declared: dict[str, Exercise], chunk: _Chunk) -> Exercise:
 
 def _run_and_check(
     chunks: list[_Chunk], declared: dict[str, Exercise], seed: int, sandbox: Sandbox
-) -> tuple[list[CellRun], list[ExerciseResult], dict[str, float], str]:
+) -> _Found:
     """Run all cells, then evaluate every exercise on the state that its grade cell saw."""
     clock = {"start": time.perf_counter()}
     deadline = time.monotonic() + sandbox.limits.submission_seconds
@@ -179,16 +194,18 @@ def _run_and_check(
         # Answers on visible examples are shown, so they are asked for before any hidden instance enters the sandbox.
         examples = [checks.visible_example(e, call) for (_, e), call in zip(judged, callers, strict=True)]
         results = []
+        check_seconds = {}
         for (chunk, exercise), call, example in zip(judged, callers, examples, strict=True):
-            call.close()
+            before = time.perf_counter()
             result = checks.evaluate(exercise, call, seed, chunk.max_points)
             call.close()
             result = dataclasses.replace(result, example=example)
             results.append(_with_cell_reason(result, chunk, runs))
+            check_seconds[exercise.name] = time.perf_counter() - before
         clock["checks"] = time.perf_counter()
     marks = list(clock.items())
     seconds = {name: now - before for (_, before), (name, now) in itertools.pairwise(marks)}
-    return runs, results, seconds, reason
+    return _Found(runs, results, reason, seconds, check_seconds)
 
 
 def _with_cell_reason(result: ExerciseResult, chunk: _Chunk, runs: list[CellRun]) -> ExerciseResult:

@@ -5,7 +5,9 @@ This process is the only writer. What it has written stays if it is killed, and 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +16,21 @@ from typing import NamedTuple
 import nbformat
 
 from autograder import exercises, feedback, gradebook
-from autograder.cluster import connect, grade_tasks, grader_digest
+from autograder.cluster import ClusterLost, OtherVersion, connect, grade_tasks, grader_digest, prepare
 from autograder.course import Course
-from autograder.grade import Task, failure
+from autograder.grade import Graded, Task, failure
+from autograder.gradebook import GradebookError
 from autograder.intake import read_submission
 from autograder.report import Report
-from autograder.sandbox import Limits, Sandbox
+from autograder.sandbox import Limits
 
 
 class NotGradable(Exception):
     """An assignment can't be graded at all; the text says why and what to do."""
+
+
+class Stopped(RuntimeError):
+    """A run that could not go on; what was graded before is kept. The text says why and what to do."""
 
 
 class Progress(NamedTuple):
@@ -45,6 +52,7 @@ def grade(
     isolation: str = "auto",
     limits: Limits | None = None,
     progress: Callable[[Progress], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> list[Report]:
     """Grade an assignment's submissions, leaving alone what is up to date.
 
@@ -66,18 +74,26 @@ def grade(
         Of a submission; by default the course's.
     progress : callable, optional
         Called with each Progress.
+    announce : callable, optional
+        Called once, before the first submission, with a sentence on how submissions are isolated from the machine.
 
     Returns
     -------
     list of Report
-        Of the submissions that were graded now.
+        Of the submissions that were graded now, without what their cells put out: a class of any size fits into memory.
 
     Raises
     ------
     NotGradable
         If the assignment or a student doesn't exist, or its notebook and its exercises don't fit.
     SandboxUnavailable
-        If no sandbox can be had on this machine.
+        If no sandbox can be had on a machine that grades.
+    ConnectionError, NoWorkers, OtherVersion
+        If the scheduler doesn't answer, or its workers can't grade this course.
+    GradebookError
+        If the gradebook can't be written to begin with.
+    Stopped
+        If the run could not go on.
     """
     try:
         limits = limits or course.limits()
@@ -93,23 +109,52 @@ def grade(
     tasks = list(_pending(course, assignment, students or present, force))
     if not tasks:
         return []
-    if scheduler is None:
-        Sandbox(limits, isolation=isolation).close()  # raises here, once, where none can be had
     reports = []
-    with connect(scheduler, min(jobs, len(tasks))) as client:
-        for task, graded in grade_tasks(client, (_read(course, *task) for task in tasks), limits, isolation):
-            notebook = nbformat.reads(graded.notebook, as_version=4)
-            report = graded.report
-            try:
-                shown = gradebook.save(course, report, notebook)
-            except ValueError as error:  # a result that the gradebook won't take must not stop the class
-                report, text = failure(task, error)
-                shown = gradebook.save(course, report, nbformat.reads(text, as_version=4))
-            feedback.write(course, report, shown)
-            reports.append(report)
+    with (
+        gradebook.kept_open(course, assignment),
+        connect(scheduler, min(jobs, len(tasks)), assignment) as client,
+    ):
+        isolated = prepare(client, limits, isolation)
+        if announce is not None:
+            announce(isolated)
+        graded = grade_tasks(client, (read_task(course, *task) for task in tasks), limits, isolation)
+        for report in _recorded(course, graded):
+            reports.append(dataclasses.replace(report, cells=()))
             if progress is not None:
-                progress(Progress(report, len(reports), len(tasks)))
+                progress(Progress(reports[-1], len(reports), len(tasks)))
     return reports
+
+
+def _recorded(course: Course, graded: Iterator[tuple[Task, Graded]]) -> Iterator[Report]:
+    """Write results as they come, and hand on what was written."""
+    try:
+        for task, (report, notebook) in graded:
+            try:
+                _save(course, report, notebook)
+            except ValueError as error:  # a result that the gradebook won't take must not stop the class
+                report, notebook = failure(task, error)
+                _save(course, report, notebook)
+            yield report
+    except (ClusterLost, OtherVersion) as error:
+        raise Stopped(f"{error}; what is graded is kept, and the next run goes on from there") from error
+    except GradebookError as error:
+        raise Stopped(str(error)) from error
+    except OSError as error:
+        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        raise Stopped(
+            f"{error.filename or course.directory} can't be written ({error.strerror}): {advice}, and start again; "
+            "what is graded is kept"
+        ) from error
+
+
+def _save(course: Course, report: Report, notebook: str) -> None:
+    # The page is written before the report: once that is there, the submission counts as done.
+    gradebook.save(
+        course,
+        report,
+        nbformat.reads(notebook, as_version=4),
+        publish=lambda shown: feedback.write(course, report, shown),
+    )
 
 
 def count_pending(
@@ -119,10 +164,12 @@ def count_pending(
     return sum(1 for _ in _pending(course, assignment, students or course.students(assignment), force))
 
 
-def reports(course: Course, assignment: str) -> list[Report]:
-    """Return the latest reports of an assignment, by student."""
-    found = (gradebook.load_report(course, student, assignment) for student in course.students(assignment))
-    return [report for report in found if report is not None]
+def reports(course: Course, assignment: str) -> Iterator[Report]:
+    """Read the latest reports of an assignment, by student."""
+    for student in course.students(assignment):
+        report = gradebook.load_report(course, student, assignment)
+        if report is not None:
+            yield report
 
 
 def check_assignment(course: Course, assignment: str) -> None:
@@ -170,7 +217,8 @@ def assignment_digest(course: Course, assignment: str) -> str:
     return f"{grader_digest(assignment)}-{own.hexdigest()}"
 
 
-def _read(course: Course, student: str, assignment: str, digest: str) -> Task:
+def read_task(course: Course, student: str, assignment: str, digest: str) -> Task:
+    """Read a submission, and everything else that grading it takes."""
     submission, submitted = read_submission(course.submission_folder(student, assignment), assignment)
     return Task(
         student=student,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import logging
 import math
 import os
 import time
@@ -17,9 +18,17 @@ from typing import NamedTuple, TypeVar
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Grade, Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.api import (
+    Assignment,
+    Grade,
+    Gradebook,
+    InvalidEntry,
+    MissingEntry,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from autograder.course import Course, find_programs
 from autograder.intake import read_timestamp
@@ -51,7 +60,47 @@ class Standing(NamedTuple):
     needs_manual_grade: bool
 
 
-def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode:
+@contextlib.contextmanager
+def kept_open(course: Course, assignment: str) -> Iterator[None]:
+    """Keep the gradebook open, for a run that writes many results of an assignment.
+
+    Opening it, and compiling its queries anew each time, takes longer than everything else that `save` does.
+
+    Raises
+    ------
+    GradebookError
+        If it can't be written, or if its assignment has other cells than the instructor's notebook.
+    """
+    stubs = _stubs(course, assignment)
+
+    def start() -> Gradebook:
+        _ensure_assignment(course, assignment, stubs)
+        return Gradebook(course.db_url, course.course_id)
+
+    with _unless_locked(start) as gradebook:
+        _kept[course.db_url] = _Kept(gradebook, assignment, stubs)
+        try:
+            yield
+        finally:
+            del _kept[course.db_url]
+
+
+class _Kept(NamedTuple):
+    gradebook: Gradebook
+    assignment: str
+    stubs: NotebookNode
+
+
+_kept: dict[str, _Kept] = {}
+"""What `kept_open` keeps, by the gradebook's address."""
+
+
+def save(
+    course: Course,
+    report: Report,
+    notebook: NotebookNode,
+    publish: Callable[[NotebookNode], object] | None = None,
+) -> NotebookNode:
     """Write a report to the gradebook, and the notebook as graders see it to autograded/.
 
     Parameters
@@ -60,6 +109,8 @@ def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode
     report : Report
     notebook : NotebookNode
         The rebuilt notebook.
+    publish : callable, optional
+        Called with the notebook as graders see it, once it is written and before the submission counts as graded.
 
     Returns
     -------
@@ -79,19 +130,25 @@ def save(course: Course, report: Report, notebook: NotebookNode) -> NotebookNode
     previous = load_report(course, report.student, report.assignment)
     changed = previous is None or previous.submission_digest != report.submission_digest
     submitted = read_timestamp(course.submission_folder(report.student, report.assignment))
-    stubs = _stubs(course, report.assignment)
+    kept = _kept.get(course.db_url)
+    prepared = kept is not None and kept.assignment == report.assignment
+    stubs = kept.stubs if prepared else _stubs(course, report.assignment)
 
     def write() -> None:
-        _ensure_assignment(course, report.assignment, stubs)
+        if not prepared:
+            _ensure_assignment(course, report.assignment, stubs)
         with _open(course) as gradebook:
-            _write_scores(gradebook, report, notebook, stubs, points, submitted, changed)
-        _late_penalty(course, report)
+            late = _write_scores(gradebook, report, notebook, stubs, points, submitted, changed)
+        if late:
+            _late_penalty(course, report)
 
     _unless_locked(write)
     folder.mkdir(parents=True, exist_ok=True)
     if submitted is not None:
         _replace(folder / "timestamp.txt", f"{submitted.isoformat()} UTC\n")
     _replace(folder / f"{report.assignment}.ipynb", nbformat.writes(shown) + "\n")
+    if publish is not None:
+        publish(shown)
     _replace(folder / "report.json", to_json(report) + "\n")
     return shown
 
@@ -155,12 +212,28 @@ def standing(course: Course, student: str, assignment: str) -> Standing | None:
         )
 
 
+def waiting(course: Course, assignment: str) -> list[str]:
+    """Return the ids of the students who wait for a mark by hand, sorted."""
+    with contextlib.ExitStack() as stack:
+        gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
+        rows = (
+            gradebook.db.query(SubmittedAssignment.student_id)
+            .join(SubmittedAssignment.assignment)
+            .join(SubmittedAssignment.notebooks)
+            .join(SubmittedNotebook.grades)
+            .filter(Assignment.name == assignment, Grade.needs_manual_grade)
+            .distinct()
+        )
+        return sorted(student for (student,) in rows)
+
+
 @contextlib.contextmanager
 def _submitted(course: Course, student: str, assignment: str) -> Iterator[SubmittedNotebook | None]:
     if not _has_database(course):
         yield None
         return
-    with _unless_locked(lambda: _open(course)) as gradebook:
+    with contextlib.ExitStack() as stack:
+        gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
         try:
             found = gradebook.find_submission_notebook(assignment, assignment, student)
         except MissingEntry:
@@ -168,9 +241,18 @@ def _submitted(course: Course, student: str, assignment: str) -> Iterator[Submit
         yield found
 
 
-def _open(course: Course) -> Gradebook:
-    find_programs()
-    return Gradebook(course.db_url, course.course_id)
+@contextlib.contextmanager
+def _open(course: Course) -> Iterator[Gradebook]:
+    if course.db_url in _kept:
+        gradebook = _kept[course.db_url].gradebook
+        try:
+            yield gradebook
+        finally:
+            gradebook.db.remove()  # ends the transaction; what others write meanwhile is seen the next time
+    else:
+        find_programs()
+        with Gradebook(course.db_url, course.course_id) as gradebook:
+            yield gradebook
 
 
 def _has_database(course: Course) -> bool:
@@ -180,20 +262,50 @@ def _has_database(course: Course) -> bool:
 
 def _unless_locked(action: Callable[[], _T]) -> _T:
     deadline = time.monotonic() + LOCK_SECONDS
+    collided = False
     while True:
         try:
-            return action()
-        except OperationalError as error:
-            if "locked" not in str(error):
-                raise GradebookError(
-                    f"the gradebook can't be used ({error.orig}): if nbgrader was updated, run 'nbgrader db upgrade'"
-                ) from error
+            with _without_nbgraders_traceback():
+                return action()
+        except (DBAPIError, InvalidEntry) as error:
+            cause = error.__context__ if isinstance(error, InvalidEntry) else error
+            if not isinstance(cause, DBAPIError):
+                raise
+            # Another process may have written the same student just before: then the next attempt finds it.
+            again = isinstance(cause, IntegrityError) and not collided
+            collided |= again
+            if "locked" not in str(cause.orig) and not again:
+                raise GradebookError(_what_to_do(cause)) from error
             if time.monotonic() > deadline:
                 raise GradebookError(
                     f"the gradebook was locked for {LOCK_SECONDS:g} seconds: close the other programs that use it, "
                     "and start again; what is graded is kept"
                 ) from error
             time.sleep(RETRY_SECONDS)
+
+
+@contextlib.contextmanager
+def _without_nbgraders_traceback() -> Iterator[None]:
+    """nbgrader logs a traceback for what is told in a sentence here."""
+    log = logging.getLogger("tornado.application")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _what_to_do(error: DBAPIError) -> str:
+    text = " ".join(str(error.orig).split())
+    if "readonly" in text or "read-only" in text:
+        return f"the gradebook can't be written ({text}): give yourself the right to write it and its folder"
+    if "disk is full" in text or "No space left" in text:
+        return f"the gradebook can't be written ({text}): free some space, and start again; what is graded is kept"
+    if "course_id_fkey" in text:
+        return "this database wants the course to have a name: set c.CourseDirectory.course_id in nbgrader_config.py"
+    if "no such table" in text or "no such column" in text or "UndefinedTable" in text:
+        return f"the gradebook can't be used ({text}): if nbgrader was updated, run 'nbgrader db upgrade'"
+    return f"the gradebook can't be used ({text}): see that its database runs and that its address is right"
 
 
 def _marks(cell: NotebookNode) -> dict:
@@ -264,26 +376,43 @@ def _write_scores(
     points: dict[str, float],
     submitted: datetime.datetime | None,
     changed: bool,
-) -> None:
+) -> bool:
+    """Write what the grader found; returns whether the course's rule for late submissions has to be asked."""
     given = {_marks(cell)["grade_id"]: cell.source for cell in stubs.cells if _marks(cell).get("solution")}
     results = {result.exercise.rpartition(".")[2]: result for result in report.exercises}
-    name = report.assignment
-    gradebook.update_or_create_student(report.student)
-    details = {} if submitted is None else {"timestamp": submitted}
-    with gradebook.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
-        gradebook.update_or_create_submission(name, report.student, **details)
+    submission = _submission(gradebook, report, submitted)
+    written = next(found for found in submission.notebooks if found.name == report.assignment)
+    grades = {grade.name: grade for grade in written.grades}
+    comments = {comment.name: comment for comment in written.comments}
     for cell in notebook.cells:
         grade_id = _marks(cell).get("grade_id")
         blank = grade_id in given and cell.source.strip() in ("", given[grade_id].strip())
         if _marks(cell).get("grade"):
-            grade = gradebook.find_grade(grade_id, name, name, report.student)
+            grade = grades[grade_id]
             # As nbgrader does: an answer in words waits for a person, unless there is none.
             grade.auto_score = points.get(grade_id, 0.0 if blank else None)
             grade.needs_manual_grade = _needs_person(grade, report, changed)
         if _marks(cell).get("solution"):
-            comment = gradebook.find_comment(grade_id, name, name, report.student)
-            comment.auto_comment = _comment(results.get(grade_id), blank)
+            comments[grade_id].auto_comment = _comment(results.get(grade_id), blank)
+    late = submission.total_seconds_late > 0 or bool(written.late_submission_penalty)
     gradebook.db.commit()
+    return late
+
+
+def _submission(
+    gradebook: Gradebook, report: Report, submitted: datetime.datetime | None
+) -> SubmittedAssignment:
+    """Find a student's submission in the gradebook, or put it there."""
+    try:
+        submission = gradebook.find_submission(report.assignment, report.student)
+    except MissingEntry:
+        gradebook.update_or_create_student(report.student)
+        details = {} if submitted is None else {"timestamp": submitted}
+        with gradebook.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
+            return gradebook.add_submission(report.assignment, report.student, **details)
+    if submitted is not None:
+        submission.timestamp = submitted
+    return submission
 
 
 def _needs_person(grade: Grade, report: Report, changed: bool) -> bool:

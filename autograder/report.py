@@ -60,7 +60,8 @@ class Report:
     notes: tuple[str, ...] = ()  # what intake and rebuild noticed ("a copied cell was run as an extra cell")
     submission_digest: str = ""
     assignment_digest: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)  # stage -> wall time; not part of equality
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)  # stage -> wall time
+    check_seconds: dict[str, float] = field(default_factory=dict, compare=False)  # exercise -> wall time
 
     @property
     def points(self) -> float:
@@ -82,7 +83,7 @@ class Report:
 def to_json(report: Report) -> str:
     """Serialise a report; the wall times are left out, so equal grading gives equal bytes."""
     data = dataclasses.asdict(report)
-    del data["seconds"]
+    del data["seconds"], data["check_seconds"]
     return json.dumps({"format": FORMAT, **data}, indent=1, sort_keys=True, allow_nan=False)
 
 

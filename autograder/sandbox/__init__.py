@@ -4,10 +4,11 @@ from autograder.sandbox.bubblewrap import SandboxUnavailable
 from autograder.sandbox.client import RunResult, Session, SessionLost, WrongType
 from autograder.sandbox.inside.channel import Source
 from autograder.sandbox.limits import Limits
-from autograder.sandbox.sandbox import Sandbox
+from autograder.sandbox.sandbox import Probe, Sandbox, probe
 
 __all__ = [
     "Limits",
+    "Probe",
     "RunResult",
     "Sandbox",
     "SandboxUnavailable",
@@ -15,4 +16,5 @@ __all__ = [
     "SessionLost",
     "Source",
     "WrongType",
+    "probe",
 ]

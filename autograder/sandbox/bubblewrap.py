@@ -17,6 +17,7 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autograder.preload import THREADS
 from autograder.sandbox.inside.namespaces import HOME, PLACES
 from autograder.sandbox.limits import Limits
 
@@ -32,13 +33,6 @@ UNPRIVILEGED = 65534
 INSIDE_UID = 1000
 _INSIDE = Path(__file__).parent / "inside"
 _STAGE = Path(__file__).parent / "stage.py"
-_THREADS = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class SandboxUnavailable(RuntimeError):
@@ -164,7 +158,7 @@ def environment(home: str = HOME) -> dict[str, str]:
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "NUMBA_CACHE_DIR": f"{home}/.numba",
         "PYTHONHASHSEED": "0",
-        **dict.fromkeys(_THREADS, "1"),
+        **dict.fromkeys(THREADS, "1"),
     }
 
 

@@ -36,6 +36,10 @@ _CRASHES = {
     -signal.SIGXCPU: "processor time used up",
 }
 
+CLOSED = "its process closed the connection"
+UNEXPLAINED = (ENDED, CLOSED, f"{ENDED} ({_CRASHES[-signal.SIGKILL]})")
+"""How it looks when somebody else killed the process, or the fork server: the kernel when memory is short, a person."""
+
 
 class SessionLost(Exception):
     """The process of a session timed out, died or broke the protocol; `reason` is a phrase for people."""
@@ -65,6 +69,9 @@ class Submission:
     def __init__(self, limits: Limits, ask_server: Callable[..., dict[str, Any]]) -> None:
         self.limits = limits
         self.sessions: list[Session] = []
+        self.killed = (
+            False  # something ended a process of it, and neither its code nor a limit is known to have
+        )
         self._ask_server = ask_server
 
     def open(self, sock: socket.socket, parent: Session | None, pid: int) -> Session:
@@ -191,6 +198,7 @@ class Session:
         self._submission.drop(self)
         if reason == ENDED:  # asked before anything is killed here
             reason = self._submission.look(self.pid).get("reason") or self._exit_reason()
+            self._submission.killed |= reason in UNEXPLAINED
         self._submission.prune()
         self._lost = reason
         return SessionLost(reason, timeout=timeout)
@@ -210,7 +218,7 @@ class Session:
                     return f"{ENDED} ({_CRASHES.get(status) or f'signal {-max(status, -64)}'})"
                 return f"{ENDED} (exit status {min(status, 255)})"
             time.sleep(0.01)
-        return "its process closed the connection"
+        return CLOSED
 
 
 def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:

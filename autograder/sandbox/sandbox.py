@@ -17,7 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.bubblewrap import SandboxUnavailable
@@ -37,6 +37,27 @@ _KINDS = {
     "bubblewrap": "each submission runs in a bubblewrap of its own, which costs about half a second each",
     "none": "NO SANDBOX: submissions run with all rights of this user",
 }
+
+
+class Probe(NamedTuple):
+    """What sandbox this machine can have."""
+
+    isolation: str  # "nested" namespaces inside one bubblewrap, or one "bubblewrap" a submission
+    program: str  # path of the bubblewrap program
+    description: str  # the isolation in a sentence for the instructor
+    problems: tuple[str, ...]  # what was tried before and didn't work
+
+
+def probe() -> Probe:
+    """Try out what sandbox this machine can have.
+
+    Raises
+    ------
+    SandboxUnavailable
+        If none; the message says why, and what to install.
+    """
+    with Sandbox() as sandbox:
+        return sandbox.probe()
 
 
 class Sandbox:
@@ -66,6 +87,8 @@ class Sandbox:
         self._control: Connection | None = None
         self._home = ""
         self._submission: Submission | None = None
+        self.killed = False
+        """Whether something outside the submission may have ended a process of the last one."""
         if isolation == "none":
             warnings.warn(f"--no-sandbox: {_KINDS['none']}", RuntimeWarning, stacklevel=2)
             self._start()
@@ -78,14 +101,23 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def kind(self) -> str:
+        """How submissions are isolated here, in a sentence for the instructor."""
+        return _KINDS[self._isolation]
+
     def describe(self) -> str:
         """How submissions are isolated here, for the instructor."""
-        lines = [_KINDS[self._isolation]]
+        lines = [self.kind]
         if self._bwrap:
             lines.append(f"bubblewrap: {self._bwrap}")
             if os.geteuid() == 0:
                 lines.append(f"started by root, runs as user {bubblewrap.UNPRIVILEGED}")
         return "\n".join(lines + self._problems)
+
+    def probe(self) -> Probe:
+        """What was found out when this sandbox was chosen."""
+        return Probe(self._isolation, self._bwrap, self.kind, tuple(self._problems))
 
     @contextlib.contextmanager
     def submission(self) -> Iterator[Session]:
@@ -197,6 +229,7 @@ class Sandbox:
 
     def _finish(self) -> None:
         self._submission.close()
+        self.killed = self._submission.killed
         self._submission = None
         if "error" in self._ask("end") or self._isolation == "bubblewrap":
             self.close()  # the next submission starts another

@@ -7,6 +7,7 @@ import sqlite3
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import OperationalError
 
 from autograder import gradebook
 from autograder.gradebook import (
@@ -194,7 +195,7 @@ def test_a_lock_that_goes_away_is_waited_for(monkeypatch):
     def busy_twice():
         attempts.append(1)
         if len(attempts) < 3:
-            raise gradebook.OperationalError("", {}, Exception("database is locked"))
+            raise OperationalError("", {}, Exception("database is locked"))
         return "done"
 
     assert gradebook._unless_locked(busy_twice) == "done"
