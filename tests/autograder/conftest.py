@@ -199,7 +199,7 @@ def start_grading(folder: Path, *arguments: str) -> subprocess.Popen:
 
 def finished(process: subprocess.Popen) -> tuple[int, str, str]:
     """Exit code and what was printed."""
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 
@@ -225,7 +225,7 @@ def num_reports(folder: Path) -> int:
     return len(list((folder / "autograded").glob("*/*/report.json")))
 
 
-def wait_until(true: Callable[[], object], seconds: float = 120) -> object:
+def wait_until(true: Callable[[], object], seconds: float = 400) -> object:
     """Wait for something, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := true()):

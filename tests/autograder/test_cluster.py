@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DASK = Path(sys.executable).with_name("dask")
 LOCAL = ["--host", "127.0.0.1", "--no-dashboard"]
+pytestmark = pytest.mark.timeout(1800)  # several whole runs each, which a busy machine makes slow
 
 
 class Cluster:
@@ -49,7 +50,7 @@ class Cluster:
         address = self.address(tools)
         arguments = ["worker", address, "--nthreads", "1", "--no-nanny", *LOCAL]
         self.workers += [self._start(*arguments, **environment) for _ in range(count)]
-        tools.wait_until(lambda: len(self.said("Register worker <")) == len(self.workers))
+        tools.wait_until(lambda: len(self.said("Register worker addr")) == len(self.workers))
         return address
 
 

@@ -10,6 +10,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
 
 from autograder import gradebook
+from autograder.course import Course
 from autograder.gradebook import (
     GradebookError,
     is_current,
@@ -186,6 +187,19 @@ def test_a_gradebook_that_stays_locked_gives_one_sentence(course, report, rebuil
         other.execute("ROLLBACK")
         other.close()
     save(course, report, rebuilt)
+
+
+def test_a_gradebook_that_is_read_only_stays_as_it_is(course, report, rebuilt):
+    save(course, report, rebuilt)
+    with (course.directory / "nbgrader_config.py").open("a") as file:
+        url = f"sqlite:///file:{course.directory / 'gradebook.db'}?mode=ro&uri=true"
+        file.write(f"\nc.CourseDirectory.db_url = {url!r}\n")
+    with pytest.raises(
+        GradebookError, match=r"can't be written .*readonly.*: give yourself the right to write it"
+    ):
+        save(Course(course.directory), with_points(report, 2.0), rebuilt)
+    assert standing(course, "ada", "small").score == 1.0
+    assert load_report(course, "ada", "small") == report
 
 
 def test_a_lock_that_goes_away_is_waited_for(monkeypatch):

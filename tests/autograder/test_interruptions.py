@@ -16,6 +16,7 @@ from autograder.grade_class import Stopped
 from autograder.gradebook import GradebookError
 
 ASSIGNMENT = "gibbs_principle"
+pytestmark = pytest.mark.timeout(1800)  # several whole runs each, which a busy machine makes slow
 
 
 def role(name, main, processes):
@@ -84,20 +85,17 @@ ls autograded/*/*/report.json 2>/dev/null | wc -l >{logs}/full-reports
 rm ballast
 mount -o remount,size=100m {place}
 {program} grade {assignment} --quiet --jobs 2 >{logs}/resumed 2>&1
-touch gradebook.db
-mount --bind gradebook.db gradebook.db
-mount -o remount,bind,ro gradebook.db
+mount -o remount,ro {place}
 code=0
 {program} grade {assignment} --force --quiet --jobs 2 >{logs}/read-only 2>&1 || code=$?
 echo $code >{logs}/read-only-code
-umount gradebook.db
 cp -a {place}/. {logs}/course
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_full_disk_and_a_read_only_gradebook(graded_class, tmp_path, tools):
-    """The course lies on a disk that fills up while it is graded, then its gradebook becomes read-only."""
+def test_a_full_disk_and_a_read_only_one(graded_class, tmp_path, tools):
+    """The course lies on a disk that fills up while it is graded, and later becomes read-only."""
     place, logs = tmp_path / "small", tmp_path / "logs"
     place.mkdir()
     logs.mkdir()
@@ -105,7 +103,7 @@ def test_a_full_disk_and_a_read_only_gradebook(graded_class, tmp_path, tools):
         size="2m", left=220_000, place=place, source=graded_class.folder, logs=logs, assignment=ASSIGNMENT,
         program=Path(sys.executable).with_name("autograder"),
     )  # fmt: skip
-    subprocess.run(["unshare", "--mount", "sh", "-c", script], check=True, timeout=500)
+    subprocess.run(["unshare", "--mount", "sh", "-c", script], check=True, timeout=1500)
     said = (logs / "full").read_text()
     assert (logs / "full-code").read_text() == "1\n"
     assert "free some space, and start again; what is graded is kept" in said
@@ -115,7 +113,10 @@ def test_a_full_disk_and_a_read_only_gradebook(graded_class, tmp_path, tools):
     assert f"{7 - kept} graded now" in (logs / "resumed").read_text()
     said = (logs / "read-only").read_text()
     assert (logs / "read-only-code").read_text() == "1\n"
-    assert "the gradebook can't be written (attempt to write a readonly database)" in said
+    assert (
+        "can't be written (Read-only file system): mend that, and start again; what is graded is kept" in said
+    )
+    assert "Traceback" not in said
     assert tools.results(logs / "course") == graded_class.results
 
 

@@ -17,6 +17,7 @@ from autograder.gradebook import manual_marks, standing
 ASSIGNMENT = "gibbs_principle"
 PASSWORD = "p@ss:word/7"
 QUOTED = "p%40ss%3Aword%2F7"
+pytestmark = pytest.mark.timeout(1800)  # several whole runs each, which a busy machine makes slow
 
 
 def program(name):

@@ -60,6 +60,9 @@ class TestChoice:
             text = sandbox.describe()
             assert text.startswith("each submission runs in a bubblewrap of its own")
             assert "unshare: " in text  # why
+            found = sandbox.probe()
+            assert (found.isolation, found.description) == ("bubblewrap", text.splitlines()[0])
+            assert "unshare: " in found.problems[0]
             with sandbox.submission() as root:
                 assert answer(root) == 42
                 assert root.run("open('/tmp/left', 'w').close()", "<leave>", SECONDS).error == ""
