@@ -20,7 +20,7 @@ CHAPTERS = sorted(
 # Numbers that are no results: where something is found in a book, when it was written, how large a data set or a state space is.
 STATED = {
     "em": {"150", "50", "1957"},
-    "features": {"48", "784"},  # pixels that a drawing is wide; in a picture of 28 by 28
+    "features": {"48", "784"},  # pixels that a drawing is wide; weights of sixteen filters of seven by seven
     "gibbs_principle": {"10"},  # a chapter of a book
     "graphical_models": {"600", "4000"},  # diseases and symptoms of QMR-DT, as Shwe et al. (1991) report them
     "rbm": {"512"},  # 2 to the power of 9 pixels
@@ -44,7 +44,7 @@ def test_stated_sizes_are_right():
     species = load_iris().target
     assert len(species) == 150
     assert [int((species == k).sum()) for k in range(3)] == [50, 50, 50]
-    assert (2**9, 28**2) == (512, 784)
+    assert (2**9, 16 * 7 * 7) == (512, 784)
     assert drawn_objects(1, np.random.default_rng(0)).images.shape[-1] == 48
 
 
