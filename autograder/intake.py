@@ -36,6 +36,9 @@ MAX_TIMESTAMP = 100  # bytes
 
 CELL_TYPES = ("code", "markdown", "raw")
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]{0,99}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -131,14 +134,17 @@ def _read_file(folder: Path, name: str) -> tuple[bytes, tuple[str, ...]]:
         student = _open_folder(stack, folder.parent, None)
         directory = _open_folder(stack, folder.name, student)
         try:
-            others = sorted(n for n in os.listdir(directory) if n.endswith(".ipynb") and n != name)
+            names = sorted(os.listdir(directory))
+            others = [n for n in names if n.endswith(".ipynb") and n != name]
             # Without O_NONBLOCK, opening a pipe would wait for a writer for ever.
             descriptor = os.open(
                 name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory
             )
         except FileNotFoundError:
-            there = f"; there is {', '.join(map(ascii, others[:3]))}" if others else ""
-            raise _NotReadable(f"the file {name} is missing{there}") from None
+            found = others or [n for n in names if n.lower().endswith(ARCHIVES)]
+            there = f"; there is {', '.join(map(_quoted, found[:3]))}" if found else ""
+            advice = "; an archive has to be unpacked first" if found and not others else ""
+            raise _NotReadable(f"the file {name} is missing{there}{advice}") from None
         except OSError as error:
             raise _NotReadable(f"{name} is not a regular file that can be read ({_words(error)})") from None
         stack.callback(os.close, descriptor)
@@ -185,6 +191,11 @@ def _open_folder(stack: contextlib.ExitStack, name: Path | str, above: int | Non
     return descriptor
 
 
+def _quoted(name: str) -> str:
+    """A file's name, which a student chose, in printable characters and short."""
+    return ascii(name if len(name) <= 60 else name[:60] + "...")
+
+
 def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
@@ -207,6 +218,10 @@ def parse(content: bytes, notes: tuple[str, ...] = ()) -> Submission:
     """Parse a notebook file's bytes. `read_submission` turns what this raises into a refusal."""
     if not content.strip():
         raise _NotReadable("the file is empty")
+    if content.startswith(_ARCHIVE_STARTS) or content[257:262] == b"ustar":
+        raise _NotReadable(
+            "the file is an archive and no notebook: unpack it, and hand in the notebook that is in it"
+        )
     _check_nesting(content)
     try:
         text = content.decode("utf-8-sig")

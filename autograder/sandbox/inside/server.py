@@ -163,6 +163,7 @@ class Server:
         running = watchdog.processes(self._isolation, self._keeper)
         limit = self._limits["memory"] + self._resident  # what every submission starts with is not counted
         self._stop(watchdog.greedy(running, limit, self._size), "ran out of memory")
+        watchdog.give_way(running)
         if self._isolation == "none":
             return  # the whole machine is in sight, and its files
         if self._time.sample() > self._limits["cpu_seconds"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,6 +10,9 @@ from typing import NamedTuple
 KIBIBYTE = 1024
 RESERVE = 0.03
 """Share of the machine's memory below which a submission that could be the cause is stopped."""
+MANY_THREADS = 16
+"""More threads than an ordinary submission has: together they would take the processors from the other submissions."""
+LOWEST = 19
 CROWD = 32
 """More processes than a submission needs: together they can fill sockets with memory that nobody's count shows."""
 
@@ -20,6 +24,7 @@ class Process(NamedTuple):
     inner: int
     resident: int  # its own pages, and those that it shares with its parent since the fork
     virtual: int
+    threads: int = 1
 
 
 class ProcessorTime:
@@ -69,7 +74,8 @@ def processes(isolation: str, keeper: int) -> list[Process]:
                 key: int(fields[key].split()[0]) * KIBIBYTE for key in (b"RssAnon", b"RssShmem", b"VmSize")
             }
             inner = int(fields[b"NSpid"].split()[-1])
-            found.append(Process(int(name), inner, sizes[b"RssAnon"] + sizes[b"RssShmem"], sizes[b"VmSize"]))
+            resident = sizes[b"RssAnon"] + sizes[b"RssShmem"]
+            found.append(Process(int(name), inner, resident, sizes[b"VmSize"], int(fields[b"Threads"])))
     if isolation == "none":  # the whole machine is in sight: only descendants of the keeper are meant
         found = [process for process in found if _descends(process.pid, keeper, parents)]
     return found
@@ -130,6 +136,16 @@ def greedy(running: list[Process], limit: int, own_size: int) -> list[Process]:
         victims.append(process)
         total -= used[process]
     return victims
+
+
+def give_way(running: list[Process]) -> None:
+    """Lower the priority of a submission of many threads, so that it gets no more of the processors than another."""
+    if sum(process.threads for process in running) <= MANY_THREADS:
+        return
+    for process in running:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            for thread in os.listdir(f"/proc/{process.pid}/task"):
+                os.setpriority(os.PRIO_PROCESS, int(thread), LOWEST)
 
 
 def files(places: Iterable[str]) -> int:

@@ -1,0 +1,129 @@
+"""A class in which every attack is a student, with an honest bystander among them, graded for real once for all tests."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import numpy as np
+import pytest
+
+from autograder import checks, demonstration, exercises, grade_class, gradebook
+from autograder.course import Course
+from autograder.report import Report, to_json
+from autograder.sandbox import Limits
+from tests.attacks.submission import NAME, Attack, solution_cell
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = sorted(path.stem for path in (Path(__file__).parent / "families").glob("*.py"))
+LIMITS = Limits(
+    submission_seconds=40,
+    cpu_seconds=30,
+    cell_seconds=4,
+    call_seconds=2,
+    memory=600 * 2**20,
+    processes=60,
+    disk=8 * 2**20,
+    output_bytes=4 * 2**20,
+)
+CANARY = "CANARY-7f3a91"
+"""Stands in whatever no submission may see."""
+
+
+class Class(NamedTuple):
+    """The graded class."""
+
+    course: Course
+    reports: dict[str, Report]
+    alone: dict[str, str]  # reports of the bystander, graded by himself, as JSON
+    hidden: set[str]  # the digits of every number in a hidden instance or in its right answer
+
+
+def attacks() -> dict[str, Attack]:
+    """All attacks by the name of the student who makes them."""
+    found = {}
+    for family in FAMILIES:
+        module = importlib.import_module(f"tests.attacks.families.{family}")
+        found |= {f"{family}.{name}": attack for name, attack in module.ATTACKS.items()}
+    return found
+
+
+@pytest.fixture(scope="session")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        (home / "secret.txt").write_text(CANARY)
+        patch.setenv("HOME", str(home))
+        patch.setenv("AUTOGRADER_SECRET", CANARY)
+        course, notebook = _course(tmp_path_factory.mktemp("course"))
+        _hand_in(course, notebook)
+        alone = {"before": _bystander_alone(course)}
+        reports = grade_class.grade(course, NAME, jobs=2, limits=LIMITS)
+        reports += [report for report in grade_class.reports(course, NAME) if report.student == "bystander"]
+        alone["with the class"] = to_json(next(r for r in reports if r.student == "bystander"))
+        alone["after"] = _bystander_alone(course)
+        yield Class(
+            course, {report.student: report for report in reports}, alone, _hidden(course.hidden_seed())
+        )
+
+
+def _course(folder: Path) -> tuple[Course, dict]:
+    """A course whose private files hold canaries, and the solved notebook, which holds none."""
+    shutil.copy(ROOT / "nbgrader_config.py", folder)
+    path = folder / "solutions" / NAME / f"{NAME}.ipynb"
+    path.parent.mkdir(parents=True)
+    source = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
+    solved = json.loads(next(demonstration.students(NAME, source)).notebook)
+    for cell in source.cells:
+        cell.source = cell.source.replace("### BEGIN SOLUTION\n", f"### BEGIN SOLUTION\n    # {CANARY}\n")
+    nbformat.write(source, path)
+    (folder / "README.md").write_text(CANARY)
+    return Course(folder), solved
+
+
+def _hand_in(course: Course, notebook: dict) -> None:
+    bystander = copy.deepcopy(notebook)
+    solution_cell(bystander, "entropy")["source"] += f"\n# {CANARY}, of another student"
+    everybody = {
+        "bystander": Attack(lambda folder, _: (folder / f"{NAME}.ipynb").write_text(json.dumps(bystander)))
+    }
+    for student, attack in (everybody | attacks()).items():
+        folder = course.submission_folder(student, NAME)
+        folder.mkdir(parents=True)
+        attack.write(folder, notebook)
+
+
+def _bystander_alone(course: Course) -> str:
+    (report,) = grade_class.grade(course, NAME, students=["bystander"], jobs=1, force=True, limits=LIMITS)
+    return to_json(report)
+
+
+def _hidden(seed: int) -> set[str]:
+    found: set[str] = set()
+    for exercise in exercises.load(NAME).values():
+        for item in exercise.properties:
+            for instance in checks.instances_of(exercise, item, seed):
+                for value in (*instance.args, exercise.reference(*copy.deepcopy(instance.args))):
+                    digits = (repr(number).strip("-").replace(".", "") for number in np.ravel(value).tolist())
+                    # Seven digits can't be met by chance; round numbers stand in visible examples too.
+                    found |= {
+                        text.lstrip("0")[:7]
+                        for text in digits
+                        if len(text.lstrip("0")) >= 12 and "e" not in text
+                    }
+    assert len(found) > 100
+    return found
+
+
+def written(course: Course, student: str) -> str:
+    """All text that a student or an instructor sees of a submission, and the gradebook's comments."""
+    folders = course.autograded_path(student, NAME), course.feedback_path(student, NAME).parent
+    texts = [path.read_text(encoding="utf-8") for folder in folders for path in sorted(folder.iterdir())]
+    marks = gradebook.manual_marks(course, student, NAME)
+    return "\n".join([*texts, repr(marks), repr(gradebook.standing(course, student, NAME))])
