@@ -312,7 +312,7 @@ def _numbers(value: Any) -> np.ndarray | None:
     else:
         return None
     if array.dtype == object and type(value) is int:
-        array = np.asarray(float(value) if abs(value) < 10**300 else np.inf)
+        array = np.asarray(float(value) if value.bit_length() < 1024 else np.inf)
     return array if array.dtype.kind in NUMBERS else None
 
 

@@ -1,11 +1,8 @@
 """nbgrader's formgrader in a real browser, as an instructor uses it: grade, mark by hand, grade again, export."""
 
 import csv
-import os
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +10,10 @@ from playwright.sync_api import expect, sync_playwright
 
 from autograder.course import Course
 from autograder.gradebook import manual_marks
+from tests.autograder.jupyter import PROGRAMS, TOKEN, jupyter_server
 
 ROOT = Path(__file__).parents[2]
 NAME = "gibbs_principle"
-TOKEN = "formgrader-test"
-PROGRAMS = Path(sys.executable).parent
 MILLISECONDS = 120_000
 
 
@@ -37,42 +33,8 @@ def course(tmp_path):
 @pytest.fixture
 def server(course):
     """Address of a Jupyter server, started as `make lab` does."""
-    log = (course.directory / "server.log").open("w")
-    # Settings of the machine's user must not decide what is tested.
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(course.directory / "config")}
-    process = subprocess.Popen(
-        [
-            *(PROGRAMS / "jupyter", "lab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"),
-            *(f"--ServerApp.root_dir={course.directory}", f"--IdentityProvider.token={TOKEN}"),
-        ],
-        cwd=course.directory,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=environment,
-    )
-    try:
-        yield _address(process, course.directory)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
-
-
-def _address(process, folder):
-    """Wait until the server says where it listens."""
-    for line in _lines(process, folder / "server.log"):
-        if "http://127.0.0.1:" in line:
-            return line[line.index("http://") :].partition("/lab")[0]
-    raise AssertionError((folder / "server.log").read_text())
-
-
-def _lines(process, path):
-    with path.open() as file:
-        while process.poll() is None:
-            if line := file.readline():
-                yield line
-            else:
-                time.sleep(0.1)
+    with jupyter_server(course.directory) as address:
+        yield address
 
 
 def autograde(page, student):

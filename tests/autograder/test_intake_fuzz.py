@@ -173,4 +173,4 @@ def test_any_file_gives_a_value_with_a_reason(place, source, contents):
 def test_the_files_were_many_and_their_reasons_differ():
     assert seen.total() >= EXAMPLES * FILES_AN_EXAMPLE
     assert seen["read"] < 0.5 * seen.total()
-    assert len(seen) > 12
+    assert len(seen) >= 10

@@ -284,7 +284,7 @@ def create() -> Shell:
     config = Config()
     config.HistoryManager.enabled = False  # else it opens a database and starts a thread
     config.InteractiveShell.colors = "nocolor"
-    config.InteractiveShell.cache_size = 0  # no Out: it would keep every large value of a session alive
+    config.InteractiveShell.cache_size = 10  # of Out, which keeps the values alive
     config.InteractiveShell.autoindent = False
     shell = Shell.instance(config=config)
     shell.compiler_class = _named_compiler(shell.compiler_class)
@@ -292,6 +292,7 @@ def create() -> Shell:
     shell.user_module.__name__ = "__main__"
     shell.run_line_magic("matplotlib", "inline")
     warnings.filterwarnings("ignore", "To exit: use", UserWarning)  # there is nothing to exit from
+    sys.path.insert(0, "")  # modules that a student writes with %%writefile
     site.sethelper()  # `help`, which the interpreter leaves out when it starts without site configuration
     stub = ModuleType(
         "check", "Stands in for the checks of the release: at grading they take place elsewhere."

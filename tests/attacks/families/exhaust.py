@@ -1,6 +1,6 @@
 """Time, memory, processes, output and disk are used up: each attack ends at its limits, at the cost of its own cell or call."""
 
-from tests.attacks.submission import EVERY, FULL, alone, beside, changed
+from tests.attacks.submission import FULL, alone, beside, changed
 
 IGNORE = "import signal\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
 
@@ -82,7 +82,7 @@ def many_cells(code, count):
 
 
 ATTACKS = {
-    **{name: alone(f"def f(*args):\n    {code}\n{EVERY}") for name, code in CALLS.items()},
+    **{name: alone(f"def f(*args):\n    {code}\nentropy = f") for name, code in CALLS.items()},
     **{name: beside(code, FULL) for name, code in (CELLS | PASSING).items()},
     "outputs_in_all": changed(many_cells("for _ in range(4): display('x' * 900_000)", 100)),
     "endings_in_all": changed(many_cells("import os; os._exit(0)", 200)),

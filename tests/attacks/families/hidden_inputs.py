@@ -89,7 +89,7 @@ ATTACKS = {
         "def f(q, *args): return type('T' + repr(q.tolist()).encode().hex()[:50], (), {})()\n" + EVERY
     ),
     "time": alone(
-        "import time\ndef f(q, *args): time.sleep(abs(float(q.flat[0])) % 1); return 1.0\n" + EVERY
+        "import time\ndef f(q, *args): time.sleep(abs(float(q.flat[0])) % 1); return 1.0\nentropy = f"
     ),
     "kept": alone(KEEP + EVERY),
     "kept_and_read": beside(KEEP + LATER),

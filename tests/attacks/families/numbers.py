@@ -39,4 +39,6 @@ ATTACKS = {
         "dict": "{'score': 100, 'points': 100, 0: 1}",
     }.items()
 }
+# A divergence is infinite where p has no mass, and what is right there earns that property's share of the points.
+ATTACKS["inf"] = ATTACKS["inf"]._replace(points=0.6)
 ATTACKS["scores_in_metadata"] = changed(scores_in_metadata, 0)

@@ -13,7 +13,7 @@ for pid in range(4, 300):
     if pid != os.getpid(): found.append(pid)
 try: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect("\\0left"); found.append("socket")
 except OSError: pass
-if "LEFT" in os.environ or hasattr(builtins, "LEFT") or hasattr(np, "LEFT") or random.random() != 0.7579544029403025: found.append("state")
+if "LEFT" in os.environ or hasattr(builtins, "LEFT") or hasattr(np, "LEFT") or random.random() != 0.8444218515250481: found.append("state")
 if found: print("FOUND", found)
 """
 

@@ -1,0 +1,160 @@
+"""No reference, seed, hidden instance or secret is in the sandbox: all of its processes' memory is searched, from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from autograder import checks, demonstration, exercises
+from autograder.grade import Task, grade_submission
+from autograder.intake import parse
+from autograder.sandbox import Sandbox
+from tests.attacks.submission import FULL, FUNCTIONS, NAME
+
+ROOT = Path(__file__).parents[2]
+SECRET = "CANARY-51c0de"
+SEED = 0x51C0DE51C0DE51C0DE51C0DE51C0DE51
+MARK = "a-name-that-only-this-submission-has"
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all that come from it."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            parents[int(name)] = int(Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[1])
+        except OSError:
+            continue
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family
+
+
+def regions(pid: int) -> Iterator[bytes]:
+    """What a process can read and write of its memory."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    if not lines:
+        return  # it has ended, and its parent hasn't asked yet
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in lines:
+            addresses, rights = line.split()[:2]
+            if rights.startswith("rw") and "[v" not in line:
+                start, end = (int(number, 16) for number in addresses.split("-"))
+                memory.seek(start)
+                yield memory.read(end - start)
+
+
+def found(pid: int, texts: list[bytes], numbers: np.ndarray) -> list:
+    """Texts, and doubles where doubles are kept, that stand in a process's memory."""
+    seen: list = []
+    for region in regions(pid):
+        seen += [text for text in texts if text in region]
+        words = np.frombuffer(region, "<u8")
+        seen += [number for number in numbers if (words == number.view("<u8")).any()]
+    return seen
+
+
+TEXTS = [
+    SECRET,
+    f"{SEED:x}",
+    str(SEED),
+    "lectures_lib",
+    "autograder.exercises",
+    ".hidden_seed",
+    "gradebook.db",
+]
+
+
+def secret_numbers() -> np.ndarray:
+    """One number of each property's first hidden instance, and one of its right answer."""
+    numbers = []
+    for exercise in exercises.load(NAME).values():
+        for item in exercise.properties:
+            instance = checks.instances_of(exercise, item, SEED)[0]
+            for values in (
+                np.concatenate([np.ravel(a) for a in instance.args]),
+                exercise.reference(*instance.args),
+            ):
+                numbers += [x for x in np.ravel(values).tolist() if len(repr(x)) > 15][:1]
+    assert len(numbers) > 15
+    return np.array(numbers)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    source = nbformat.read(ROOT / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
+    solved = json.loads(next(demonstration.students(NAME, source)).notebook)
+    for cell in source.cells:
+        cell.source = cell.source.replace("### BEGIN SOLUTION\n", f"### BEGIN SOLUTION\n    # {SECRET}\n")
+    cell = {"cell_type": "code", "metadata": {}, "source": f"mark = '{MARK}'", "outputs": []}
+    solved["cells"].insert(0, cell)
+    submission = parse(json.dumps(solved).encode())
+    return Task("ada", NAME, submission, nbformat.writes(source), SEED, "", "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the fork server's memory is closed to others than root")
+def test_memory_of_every_process(task, monkeypatch):
+    """Is no secret in the server, the kept states and the keeper, when the first hidden instance is about to be sent?
+
+    Afterwards the processes that were sent instances are gone, and the server and the states they came from know none.
+    """
+    secrets = [text.encode() for text in TEXTS], secret_numbers()
+    evaluate = checks.evaluate
+    leaks, calls = {}, []
+
+    def look(moment: str) -> None:
+        family = descendants(sandbox._server.pid)[1:]  # bubblewrap itself is of the trusted side
+        assert len(family) >= 2 + len(FUNCTIONS)
+        for pid in (
+            *family[:3],
+            family[-1],
+        ):  # server, keeper, the first state and the last; the others are between
+            leaks[moment, pid] = found(pid, *secrets)
+        assert found(family[-1], [MARK.encode()], secrets[1])  # so the search finds what is there
+
+    def watched(exercise, ask, seed, max_points):
+        if not calls:
+            look("before the first")
+        calls.append(exercise.function)
+        result = evaluate(exercise, ask, seed, max_points)
+        if len(calls) == len(FUNCTIONS):
+            ask.close()
+            ask("entropy", (np.ones(1),))  # only a new process can answer: the one before is gone
+            look("after the last")
+        return result
+
+    monkeypatch.setenv("AUTOGRADER_SECRET", SECRET)
+    with Sandbox() as sandbox:
+        monkeypatch.setattr(checks, "evaluate", watched)
+        assert grade_submission(task, sandbox).report.points == FULL
+        assert {moment for moment, _ in leaks} == {"before the first", "after the last"}
+        assert {place: seen for place, seen in leaks.items() if seen} == {}
+        server = descendants(sandbox._server.pid)[1:]
+        assert len(server) == 1
+        assert found(server[0], *secrets) == []
+
+
+LOOK = """
+import os
+def answer():
+    return [sorted(os.environ.items()), tuple(os.uname()), os.getcwd(), __import__("sys").path, __import__("sys").orig_argv,
+            os.listdir("/"), os.listdir("/proc"), [os.readlink(f"/{n}") for n in os.listdir("/") if os.path.islink(f"/{n}")]]
+"""
+
+
+def test_what_a_submission_can_ask(task):
+    """Does what the system tells of itself name neither a path of this machine, nor its name, nor a user?"""
+    with Sandbox() as sandbox, sandbox.submission() as root:
+        session = root.fork()
+        assert session.run(LOOK, "<look>", 10).error == ""
+        text = repr(session.call("answer", (), 10))
+    assert "sandbox" in text
+    for private in (str(ROOT), str(Path.home()), os.uname().nodename, "site-packages/../", "/tmp/0"):
+        assert private not in text, private
