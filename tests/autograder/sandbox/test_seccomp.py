@@ -102,6 +102,10 @@ class TestProgram:
         assert self.ask(machine, number, 0xFFFFFFFF) == errno.EPERM
         assert self.ask(machine, number, 0xFFFFFFFFFFFFFFFF) == errno.EPERM
 
+    def test_unix_sessions(self, machine: str) -> None:
+        """Does a process that makes a session of its own hear that it has one?"""
+        assert self.ask(machine, (112, 157)[self.column(machine)]) == 0
+
     def test_unknown_calls(self, machine: str) -> None:
         """Are calls that a later kernel may have taken for not there?"""
         for number in (470, 500, 1000, 0x3FFFFFFF):

@@ -66,3 +66,19 @@ def test_counts_of_a_real_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not watchdog._machine_is_full()
     monkeypatch.setattr(watchdog, "RESERVE", 1.0)
     assert watchdog._machine_is_full()
+
+
+def test_processor_time_of_a_real_process() -> None:
+    """Is time seen of what runs, and of what has ended?"""
+    counted = watchdog.ProcessorTime()
+    before = counted.sample()
+    children = [os.fork() for _ in range(2)]
+    if 0 in children:
+        while True:
+            pass
+    while counted.sample() < before + 0.2:
+        pass
+    for child in children:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert counted.sample() >= before + 0.2
