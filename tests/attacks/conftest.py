@@ -23,9 +23,9 @@ from tests.attacks.submission import NAME, Attack, solution_cell
 ROOT = Path(__file__).parents[2]
 FAMILIES = sorted(path.stem for path in (Path(__file__).parent / "families").glob("*.py"))
 LIMITS = Limits(
-    submission_seconds=40,
+    submission_seconds=25,
     cpu_seconds=30,
-    cell_seconds=3,
+    cell_seconds=2,
     call_seconds=1,
     memory=600 * 2**20,
     processes=60,

@@ -12,6 +12,7 @@ from autograder.report import to_json
 from tests.attacks.conftest import CANARY, FAMILIES, LIMITS, attacks, written
 from tests.attacks.submission import FULL, NAME, POINTS
 
+pytestmark = pytest.mark.timeout(3000)  # the class is graded in the first test's time
 ATTACKS = attacks()
 FAMILIES_OF_THE_TABLE = 14
 MEBIBYTE = 2**20

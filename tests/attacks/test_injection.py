@@ -16,6 +16,7 @@ from tests.attacks.conftest import attacks
 from tests.attacks.submission import NAME
 from tests.autograder.jupyter import TOKEN, jupyter_server
 
+pytestmark = pytest.mark.timeout(3000)  # the class is graded in the first test's time
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
 INJECTIONS = [student for student in attacks() if student.startswith("injection.")]
 MILLISECONDS = 120_000
