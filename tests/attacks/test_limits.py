@@ -52,9 +52,9 @@ def processes(sandbox: Sandbox) -> list[dict[bytes, bytes]]:
     return [found[pid] for pid in family[2:] if pid in found]
 
 
-def watched(sandbox: Sandbox, cell: str, look: Callable[[], None], seconds: float = 3) -> str:
+def ending(sandbox: Sandbox, cell: str, seconds: float, look: Callable[[], None] = lambda: None) -> str:
     """Run a cell in a submission of its own, look at it after a while, and return how it ended."""
-    looker = threading.Timer(0.6 * seconds, look)
+    looker = threading.Timer(min(0.6 * seconds, 3), look)
     with sandbox.submission() as root:
         looker.start()
         try:
@@ -65,7 +65,11 @@ def watched(sandbox: Sandbox, cell: str, look: Callable[[], None], seconds: floa
     return ended
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize(
+    ("sandbox", "name"),
+    [*(("auto", name) for name in BOMBS), *(("bubblewrap", name) for name in ONE_OF_EACH)],
+    indirect=["sandbox"],
+)
 def test_bomb_beside_a_job(sandbox: Sandbox, other: Sandbox, name: str) -> None:
     """Is a bomb bounded in processes and memory, ended, and gone, while an honest job runs through?"""
     results, counts = [], []
@@ -83,7 +87,7 @@ def test_bomb_beside_a_job(sandbox: Sandbox, other: Sandbox, name: str) -> None:
 
     worker = threading.Thread(target=job)
     worker.start()
-    watched(sandbox, CELLS[name], look)
+    ending(sandbox, CELLS[name], 2, look)
     done.set()
     worker.join()
     assert len(results) > 0
@@ -146,14 +150,14 @@ def test_nobody_hides_from_the_watchdog(sandbox: Sandbox, trick: str) -> None:
 )
 def test_processor_time_of_all_together(sandbox: Sandbox, cell: str) -> None:
     """Is processor time counted that many processes use, and that of short ones which nobody waits for?"""
-    assert watched(sandbox, cell, lambda: None, 60) == "used up its processor time"
+    assert ending(sandbox, cell, 60) == "used up its processor time"
 
 
 def test_files_where_the_file_systems_have_no_limit() -> None:
     """Is the number of files bounded in a bubblewrap of its own, too?"""
     cell = "import time\nfor k in range(100_000): open(f'/tmp/{k}', 'w').close()\ntime.sleep(30)"
     with Sandbox(LIMITS, isolation="bubblewrap") as alone:
-        assert watched(alone, cell, lambda: None, 60) == "made too many files"
+        assert ending(alone, cell, 60) == "made too many files"
 
 
 def test_many_threads_give_way(sandbox: Sandbox) -> None:
@@ -175,7 +179,7 @@ def test_many_threads_give_way(sandbox: Sandbox) -> None:
             )
         )
 
-    watched(sandbox, cell, look, 5)
+    ending(sandbox, cell, 5, look)
     ((threads, priorities, sessions),) = seen
     assert threads > 40
     assert priorities in ([19], [0, 19])  # the keeper, which only waits, keeps its own
