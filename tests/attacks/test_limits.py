@@ -20,6 +20,7 @@ BOMBS = [
     for name in CELLS
     if "bomb" in name or "memory" in name or name in ("disk", "inodes", "socket_buffers")
 ]
+ONE_OF_EACH = ("fork_bomb", "memory_of_many", "inodes")  # where each submission costs a start of bubblewrap
 HONEST = "total = 0\nfor k in range(10**6): total += k\nkept = bytearray(10**8)\nprint(total, len(kept))"
 PRINTED = "499999500000 100000000\n"
 
