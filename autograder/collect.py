@@ -48,7 +48,7 @@ class SafeExtractor(ExtractorPlugin):
     def _unpack(self, path: Path, folder: Path) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
-                members = [member for member in archive.infolist() if not member.is_dir()]
+                members = [member for member in archive.infolist() if member.filename[-1:] not in ("", "/")]
                 if len(members) > MAX_FILES:
                     self._refuse(path, f"it holds {len(members)} files, and at most {MAX_FILES} are unpacked")
                 left = MAX_TOTAL
@@ -93,7 +93,13 @@ def _unusable(member: zipfile.ZipInfo) -> str:
     """Why a file of an archive isn't written; "" if it is."""
     name = PurePosixPath(member.filename)
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in name.parts[0]:
+    if (
+        not name.parts
+        or name.is_absolute()
+        or ".." in name.parts
+        or "\\" in member.filename
+        or ":" in name.parts[0]
+    ):
         return "its path leads out of the archive"
     if kind not in (0, stat.S_IFREG):
         return "it is no regular file"

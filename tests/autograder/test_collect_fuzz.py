@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from autograder.collect import SafeExtractor
 
 NOTEBOOK = b'{"nbformat": 4, "cells": []}'
-NAMES = ["a.ipynb", "b/c.ipynb", "../d.ipynb", "/e.ipynb", "f\\g.ipynb", "h/../../i.ipynb", "a.ipynb/j.ipynb", "", ".", "x" * 300 + ".ipynb"]
+NAMES = [
+    "a.ipynb",
+    "b/c.ipynb",
+    "../d.ipynb",
+    "/e.ipynb",
+    "f\\g.ipynb",
+    "h/../../i.ipynb",
+    "a.ipynb/j.ipynb",
+    "",
+    ".",
+    "x" * 300 + ".ipynb",
+]
 
 
 def archive(names: list[str], method: int) -> bytes:
@@ -24,16 +35,22 @@ def archive(names: list[str], method: int) -> bytes:
     return buffer.getvalue()
 
 
-names = st.lists(st.sampled_from(NAMES) | st.text(max_size=6).map(lambda text: f"{text}.ipynb"), max_size=5, unique=True)
+names = st.lists(
+    st.sampled_from(NAMES) | st.text(max_size=6).map(lambda text: f"{text}.ipynb"), max_size=5, unique=True
+)
 changes = st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 255), st.integers(0, 40)), max_size=4)
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=500, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(names=names, changes=changes, method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
 def test_damaged_archives(tmp_path_factory, names, changes, method):
     data = bytearray(archive(names, method))
     for where, value, cut in changes:
         position = int(where * (len(data) - 1))
+        if not data:
+            break
         data[position] = value
         if value % 16 == 0:
             del data[position : position + cut]
