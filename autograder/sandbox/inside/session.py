@@ -8,6 +8,8 @@ import socket
 import warnings
 from typing import Any
 
+import numpy as np
+
 from .channel import Source, Unencodable, adopt, encode, frame, receive, type_name
 from .shell import NOTHING, Collector, Shell, safe_text
 
@@ -94,12 +96,13 @@ def _reap_everything() -> None:
 
 
 def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
-    """Call the student's function; what it prints goes nowhere."""
+    """Call the student's function; what it prints goes nowhere, and warnings are none of its answer, as in check.py."""
     missing = object()
     function = shell.user_ns.get(name, missing)
     if function is missing or not callable(function):
         return {"kind": "missing", "error": "" if function is missing else type_name(function)}
-    with shell.collecting(Collector(NOTHING)):
+    with shell.collecting(Collector(NOTHING)), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
         arguments = [_callable_of(value) if type(value) is Source else value for value in args]
         try:
             answer = {"kind": "value", "value": encode(function(*arguments))}

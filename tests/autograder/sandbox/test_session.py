@@ -341,6 +341,16 @@ class TestCalls:
         outcome = call(root, "import ctypes\ndef f():\n    ctypes.string_at(0)")
         assert outcome == Outcome("died", error="its process ended (segmentation fault)")
 
+    def test_warnings_as_errors(self, root: Session) -> None:
+        """Does a right answer count where the notebook turns warnings into errors, as it does in the student's check()?"""
+        source = (
+            "import numpy as np, warnings\nnp.seterr(all='raise')\nwarnings.simplefilter('error')\n"
+            "def f(x):\n    warnings.warn('slow')\n    return np.where(x > 0, np.log(x), 0.0)"
+        )
+        outcome = call(root.fork(), source, np.array([0.0, 1.0]))
+        assert outcome.kind == "value"
+        assert outcome.value.tolist() == [0.0, 0.0]
+
     def test_numba(self, root: Session) -> None:
         """Do compiled functions work, with a cache on disk and parallel loops?"""
         source = (
