@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 import inspect
+import json
 import re
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 
-from autograder import exercises
+from autograder import checks, exercises
 from autograder.release import add_check_files
 
 ROOT = Path(__file__).parents[2]
@@ -174,3 +176,42 @@ def test_nothing_of_the_answers_is_in_the_release(assignment, release):
     assert len(telling) > 20
     assert not [line for line in telling if line in given]
     assert "lectures_lib" not in given
+
+
+def numbers(value):
+    """All numbers with many digits in an argument: they occur nowhere by chance."""
+    if isinstance(value, list | tuple):
+        return set().union(*map(numbers, value)) if value else set()
+    found = (
+        {repr(float(x)) for x in np.ravel(value).tolist()} if np.asarray(value).dtype.kind == "f" else set()
+    )
+    return {text for text in found if len(text) > 14}
+
+
+@by_assignment
+def test_no_hidden_instance_is_in_the_release(assignment, release):
+    given = "\n".join(path.read_text(encoding="utf-8") for path in (release / assignment).iterdir())
+    shown: set[str] = set()
+    hidden: list[set[str]] = [set(), set(), set()]
+    for exercise in exercises.load(assignment).values():
+        shown |= numbers([instance.args for instance in exercise.visible])
+        for item in exercise.properties:
+            for seed, found in enumerate(hidden):
+                found |= numbers([instance.args for instance in checks.instances_of(exercise, item, seed)])
+    drawn = set.union(*hidden) - set.intersection(*hidden)  # constants such as log 5 may occur anywhere
+    assert len(drawn) > 500
+    assert all(text in given for text in shown)  # so numbers that are there are found
+    assert not [text for text in drawn if text in given]
+
+
+@by_assignment
+def test_the_data_of_check_hold_examples_outcomes_and_hints_alone(assignment, release):
+    data = json.loads((release / assignment / "check_data.json").read_text(encoding="utf-8"))
+    declared = {exercise.name: exercise for exercise in exercises.load(assignment).values()}
+    assert list(data) == list(declared)
+    for name, about in data.items():
+        assert set(about) == {"examples", "rtol", "atol", "link", "misconceptions"}
+        assert len(about["examples"]) == len(declared[name].visible)
+        for misconception in about["misconceptions"].values():
+            assert set(misconception) == {"hint", "link", "outcomes"}
+            assert len(misconception["outcomes"]) == len(declared[name].visible)
