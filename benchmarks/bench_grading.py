@@ -30,7 +30,7 @@ from autograder.course import Course
 from autograder.exercise import Exercise
 from autograder.grade import grade_submission
 from autograder.sandbox import Sandbox
-from benchmarks.timing import duration, row
+from benchmarks.timing import Row, duration
 
 ROOT = Path(__file__).parents[1]
 ASSIGNMENT = "gibbs_principle"
@@ -45,7 +45,7 @@ NEEDED = 15
 LEFT_OUT = ("gus_", "hal_", "ivy_", "jan_", "eve_", "cheat_")
 
 
-def rows() -> list[dict]:
+def rows() -> list[Row]:
     """Grade the class three ways."""
     with tempfile.TemporaryDirectory() as folder:
         ours, stock, otter = (Path(folder) / name for name in ("ours", "stock", "otter"))
@@ -70,21 +70,21 @@ def rows() -> list[dict]:
         _check_that_all_graded(ours, stock, otter)
         stages = _stages(ours)
     return [
-        row(
+        Row(
             f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end",
             "stock nbgrader autograde, the same notebooks",
             with_stock / with_ours,
             NEEDED,
             f"{60 * STUDENTS / with_ours:.0f} against {60 * STUDENTS / with_stock:.0f} submissions a minute",
         ),
-        row(
+        Row(
             f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end",
             f"otter run, a submission at a time (median of {OTTER_RUNS})",
             STUDENTS * with_otter / with_ours,
             None,
             f"{duration(with_ours / STUDENTS)} against {duration(with_otter)} a submission",
         ),
-        row(
+        Row(
             "where the time of one submission goes, in a process that has started",
             "the same submission with stock nbgrader",
             with_stock / STUDENTS / sum(stages.values()),
