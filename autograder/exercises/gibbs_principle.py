@@ -5,6 +5,8 @@ Every misconception is a function that stands by itself, so that the demonstrati
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
@@ -22,6 +24,10 @@ def _with_zeros(rng: np.random.Generator, size: int) -> np.ndarray:
     q = _distribution(rng, size)
     q[rng.choice(size, size // 2, replace=False)] = 0.0
     return q / q.sum()
+
+
+RARE = np.array([0.6, 0.08993967, 0.3, 0.0095, 5e-4, 6e-5, 3.3e-7])
+"""Small probabilities, of which none may be left out."""
 
 
 # --- entropy -----------------------------------------------------------------------------------------------------------
@@ -65,12 +71,14 @@ ENTROPY = Exercise(
     visible=(
         Instance((np.array([0.5, 0.5]),)),
         Instance((np.array([0.25, 0.25, 0.25, 0.25]),)),
+        Instance((np.array([0.1, 0.2, 0.7]),)),
         Instance((np.array([1.0, 0.0]),), "a state of probability zero"),
     ),
     properties=(
         Property(
-            "ordinary", "distributions with all probabilities positive", 0.5,
-            lambda rng: [Instance((_distribution(rng, k),)) for k in (2, 3, 7, 40)],
+            "ordinary", "distributions with all probabilities positive, small ones among them", 0.5,
+            lambda rng: [Instance((_distribution(rng, k),)) for k in (2, 3, 7, 40)]
+            + [Instance((rng.permutation(RARE),), "small probabilities")],
         ),
         Property(
             "zeros", "states of probability zero", 0.3,
@@ -153,14 +161,30 @@ def _kl_support_dropped(q, p):
     return np.sum(q[on] * np.log(q[on] / p[on]))
 
 
+def _kl_log2(q, p):
+    p = p / np.sum(p)
+    on = q > 0
+    return np.sum(q[on] * np.log2(q[on] / p[on]))
+
+
 def _kl_ordinary(rng):
-    return [Instance((_distribution(rng, k), _distribution(rng, k))) for k in (2, 5, 30)]
+    p = _distribution(rng, RARE.size)
+    barely = np.append(1e-12, rng.uniform(0.5, 1, 4))
+    return [
+        *(Instance((_distribution(rng, k), _distribution(rng, k))) for k in (2, 5, 30)),
+        Instance((rng.permutation(RARE), 0.5 * p + 0.5 / p.size), "small probabilities"),
+        Instance((_distribution(rng, 5), barely / barely.sum()), "a state that p hardly ever takes"),
+    ]
 
 
 def _kl_weights(rng):
+    small = rng.uniform(0.5, 1, 5)
     return [
-        Instance((_distribution(rng, k), rng.uniform(0.2, 5, k)), "p in weights that don't sum to 1")
-        for k in (3, 9)
+        *(
+            Instance((_distribution(rng, k), rng.uniform(0.2, 5, k)), "p in weights that don't sum to 1")
+            for k in (3, 9)
+        ),
+        Instance((_distribution(rng, 5), 0.2 * small / small.sum()), "p in weights that sum to less than 1"),
     ]
 
 
@@ -169,6 +193,12 @@ def _kl_zeros(rng, size):
     q, p = _with_zeros(rng, size), _distribution(rng, size)
     p[np.where(q > 0, q, 2).argmin()] += 1
     return q, p / p.sum()
+
+
+def _kl_neither(rng):
+    q, p = _kl_zeros(rng, 8)
+    p[np.flatnonzero(q == 0)[0]] = 0.0
+    return Instance((q, p / p.sum()), "a state that neither q nor p takes")
 
 
 def _kl_outside(rng):
@@ -189,10 +219,10 @@ KL = Exercise(
         Instance((np.array([0.5, 0.5]), np.array([1.0, 0.0])), "q puts mass where p has none"),
     ),
     properties=(
-        Property("ordinary", "two distributions", 0.4, _kl_ordinary),
+        Property("ordinary", "two distributions, small probabilities among them", 0.4, _kl_ordinary),
         Property("weights", "p given by weights that don't sum to 1", 0.2, _kl_weights),
         Property("zeros", "states that q never takes", 0.15,
-                 lambda rng: [Instance(_kl_zeros(rng, k), "a state that q never takes") for k in (4, 11)]),
+                 lambda rng: [*(Instance(_kl_zeros(rng, k), "a state that q never takes") for k in (4, 11)), _kl_neither(rng)]),
         Property("outside", "mass of q where p has none", 0.15, _kl_outside),
         Property(
             "edges", "one state alone, equal distributions, and the arguments left as they were", 0.1,
@@ -221,6 +251,7 @@ KL = Exercise(
         Misconception("states that p never takes are left out", _kl_support_dropped,
                       "The result stays finite although q puts mass where p has none. How likely are such data under p?",
                       "gibbs_principle.html#kl-divergence"),
+        Misconception("logarithm to base 2", _kl_log2, LOG2_HINT, "gibbs_principle.html#kl-divergence"),
     ),
     section="gibbs_principle.html#kl-divergence",
     rtol=RTOL, atol=1e-7, tolerance_reason=TOLERANCE_REASON + "; near 0 terms of order 1 cancel, hence the larger atol",
@@ -284,13 +315,16 @@ ELBO = Exercise(
         Instance((np.array([0.5, 0.5]), np.log([0.1, 0.3]))),
         Instance((np.array([0.25, 0.75]), np.log([0.1, 0.3])), "q is the posterior"),
         Instance((np.array([1.0, 0.0]), np.array([np.log(0.2), -np.inf])), "an impossible state that q never takes"),
+        Instance((np.array([0.5, 0.5]), np.array([-1000.0, -1001.0])), "tiny joint probabilities"),
     ),
     properties=(
-        Property("ordinary", "ordinary tables", 0.4,
-                 lambda rng: [Instance((_distribution(rng, k), _log_joint(rng, k))) for k in (2, 6, 50)]),
+        Property("ordinary", "ordinary tables, small probabilities of q among them", 0.4,
+                 lambda rng: [*(Instance((_distribution(rng, k), _log_joint(rng, k))) for k in (2, 6, 50)),
+                              Instance((rng.permutation(RARE), _log_joint(rng, RARE.size)), "small probabilities of q")]),
         Property("small", "joint probabilities far below what a float can hold", 0.2,
                  lambda rng: [Instance((_distribution(rng, k), _log_joint(rng, k, 30, -2000)), "tiny joint probabilities")
-                              for k in (3, 8)]),
+                              for k in (3, 8)]
+                 + [Instance((_distribution(rng, 4), _log_joint(rng, 4, 30, -3e5)), "tiny joint probabilities")]),
         Property("zeros", "states that q never takes, impossible ones among them", 0.25, _elbo_zeros),
         Property(
             "edges", "one state alone, and the arguments left as they were", 0.15,
@@ -368,7 +402,13 @@ def _posterior_shared_shift(log_joint):
     return weights / weights.sum(axis=0)
 
 
+def _posterior_logarithms(log_joint):
+    top = log_joint.max(axis=0)
+    return log_joint - top - np.log(np.exp(log_joint - top).sum(axis=0))
+
+
 def _posterior_extreme(rng):
+    wide = np.array(list(itertools.permutations([-2000.0, 0.0, 900.0]))).T
     return [
         Instance((_log_joint(rng, (3, 4), 2, -2000),), "tiny joint probabilities"),
         Instance((_log_joint(rng, (5, 2), 2, 900),), "unnormalised joint with huge weights"),
@@ -376,6 +416,7 @@ def _posterior_extreme(rng):
             (_log_joint(rng, (4, 3)) + np.array([-1500.0, 0.0, 600.0]),),
             "observations of very different probability",
         ),
+        Instance((wide + _log_joint(rng, wide.shape, 2, 0),), "states of very different probability"),
     ]
 
 
@@ -396,12 +437,13 @@ POSTERIOR = Exercise(
     reference=_reference_posterior,
     visible=(
         Instance((np.log([[0.1, 0.2], [0.3, 0.4]]),)),
+        Instance((np.log([[0.3], [0.1], [0.4]]),), "one observation alone"),
         Instance((np.array([[-1000.0, 0.0, 1.0], [-1000.0 + np.log(3.0), 0.0, 1.0]]),), "tiny joint probabilities"),
         Instance((np.array([[900.0, 901.0], [900.0, 901.0]]),), "unnormalised joint with huge weights"),
     ),
     properties=(
         Property("ordinary", "ordinary tables", 0.4,
-                 lambda rng: [Instance((_log_joint(rng, shape),)) for shape in ((2, 3), (5, 4), (7, 2))]),
+                 lambda rng: [Instance((_log_joint(rng, shape),)) for shape in ((2, 3), (5, 4), (7, 2), (4, 4))]),
         Property("extreme", "log probabilities that overflow or underflow", 0.35, _posterior_extreme),
         Property("edges", "impossible states, single rows and columns, and the argument left as it was", 0.25,
                  _posterior_edges, unmodified=True),
@@ -429,6 +471,9 @@ POSTERIOR = Exercise(
         Misconception("one shift for all observations", _posterior_shared_shift,
                       "An entry is NaN where one observation is far less probable than another: a shift that suits one column "
                       "underflows in the other.",
+                      "gibbs_principle.html#posterior"),
+        Misconception("logarithms of the posterior", _posterior_logarithms,
+                      "No entry is positive, and the exponentials of each column sum to 1: these are the logarithms of probabilities.",
                       "gibbs_principle.html#posterior"),
     ),
     section="gibbs_principle.html#posterior",
@@ -491,6 +536,14 @@ def _quickscore_unobserved_negative(prior, Q, leak, s):
     return weight @ states / weight.sum()
 
 
+def _quickscore_each_disease_alone(prior, Q, leak, s):
+    off = (1 - leak)[:, None] * (1 - Q)
+    positive, negative = s == 1, s == 0
+    present = prior * np.prod(1 - off[positive], axis=0) * np.prod(off[negative], axis=0)
+    absent = (1 - prior) * np.prod(leak[positive]) * np.prod(1 - leak[negative])
+    return present / (present + absent)
+
+
 def _network(rng, num_diseases, findings, sparse=0.0):
     """Random network and findings: counts of (positive, negative, unobserved) symptoms, in random order."""
     positive, negative, unobserved = findings
@@ -512,7 +565,7 @@ QUICKSCORE = Exercise(
     ),
     properties=(
         Property("positive", "positive findings alone", 0.25,
-                 lambda rng: [Instance(_network(rng, d, (k, 0, 0))) for d, k in ((3, 2), (5, 4), (2, 3))]),
+                 lambda rng: [Instance(_network(rng, d, (k, 0, 0))) for d, k in ((3, 2), (5, 4), (2, 3), (3, 6))]),
         Property("negative", "negative findings among them", 0.2,
                  lambda rng: [Instance(_network(rng, d, (k, n, 0)), "with negative findings")
                               for d, k, n in ((4, 2, 2), (3, 0, 3))]),
@@ -543,10 +596,14 @@ QUICKSCORE = Exercise(
         Misconception("unobserved symptoms are taken as negative", _quickscore_unobserved_negative,
                       "Symptoms that nobody looked for count as evidence against diseases.",
                       "gibbs_principle.html#quickscore"),
+        Misconception("each disease by itself", _quickscore_each_disease_alone,
+                      "With one disease the result is right; with two, each was judged as if the other weren't there. A second possible "
+                      "cause of a symptom should make the first one less probable: they explain it away.",
+                      "gibbs_principle.html#quickscore"),
     ),
     section="gibbs_principle.html#quickscore",
     rtol=1e-5, atol=1e-7,
-    tolerance_reason="the alternating sum over up to 16 subsets loses some digits of double precision, never as many as ten",
+    tolerance_reason="the alternating sum over up to 64 subsets loses some digits of double precision, never as many as ten",
 )  # fmt: skip
 
 EXERCISES = (ENTROPY, KL, ELBO, POSTERIOR, QUICKSCORE)

@@ -5,6 +5,8 @@ Every misconception is a function that stands by itself, so that the demonstrati
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
@@ -178,13 +180,37 @@ def _table(rng, shape, scale=1.5, shift=0.0):
     return log_p, [rng.dirichlet(np.full(k, 2.0)) for k in shape]
 
 
+def _update_wide(rng):
+    """Both of the statement's large numbers beside each other, in every order; the largest of all where q has no mass."""
+    wide = np.array(list(itertools.permutations([-2000.0, 0.0, 900.0])))
+    apart, q_apart = _table(rng, (6, 3), 0.0)
+    apart += wide[:, [0]] + rng.normal(size=(6, 3))
+    massless, q_massless = _table(rng, (3, 4))
+    massless[:, 1] += 1000.0
+    q_massless[1] = np.array([0.5, 0.0, 0.2, 0.3])
+    return [
+        Instance((wide.T[:, :1] + rng.normal(size=(3, 4)), [np.full(3, 1 / 3), rng.dirichlet(np.full(4, 2.0))], 0),
+                 "states of very different probability"),
+        Instance((apart, q_apart, 0), "states of very different probability"),
+        Instance((massless, q_massless, 0), "huge weights to which the other factor gives no mass"),
+    ]  # fmt: skip
+
+
 def _update_extreme(rng):
     low, q_low = _table(rng, (3, 4), 2.0, -3000.0)
     high, q_high = _table(rng, (2, 3, 2), 2.0, 2000.0)
     return [
         Instance((low, q_low, 0), "log probabilities far below 0"),
         Instance((high, q_high, 1), "an unnormalised table with huge weights"),
+        *_update_wide(rng),
     ]
+
+
+def _update_rare(rng):
+    """Small probabilities, of which none may be left out."""
+    log_p, qs = _table(rng, (3, 5), 3.0)
+    qs[1] = rng.permutation([0.7, 0.29035, 0.008, 0.0015, 0.00015])
+    return Instance((log_p, qs, 0), "small probabilities of the other factor")
 
 
 def _update_impossible(rng):
@@ -194,7 +220,11 @@ def _update_impossible(rng):
     qs[1] /= qs[1].sum()
     own, own_qs = _table(rng, (4, 3))
     own[1, :] = -np.inf
+    rare, rare_qs = _table(rng, (3, 4))
+    rare[0, 1] = -np.inf
+    rare_qs[1] = np.array([0.5, 1e-6, 0.3, 0.2 - 1e-6])
     return [
+        Instance((rare, rare_qs, 0), "an impossible state to which the other factor gives a little mass"),
         Instance((log_p, qs, 0), "impossible states to which the other factor gives no mass"),
         Instance((own, own_qs, 0), "an impossible state of the coordinate itself"),
     ]
@@ -207,14 +237,16 @@ UPDATE = Exercise(
     visible=(
         Instance((np.log([[0.1, 0.2, 0.1], [0.3, 0.2, 0.1]]), [np.array([0.5, 0.5]), np.array([0.5, 0.25, 0.25])], 0)),
         Instance((np.log([[0.1, 0.2, 0.1], [0.3, 0.2, 0.1]]), [np.array([0.5, 0.5]), np.array([0.5, 0.25, 0.25])], 1)),
+        Instance((np.array([[-1000.0, -1001.0], [-1002.0, -1001.0]]), [np.array([0.5, 0.5]), np.array([0.5, 0.5])], 0),
+                 "log probabilities far below 0"),
         Instance((np.array([[0.0, -np.inf], [1.0, -np.inf]]), [np.array([0.5, 0.5]), np.array([1.0, 0.0])], 0),
                  "impossible states to which the other factor gives no mass"),
     ),
     properties=(
-        Property("ordinary", "tables over two to four variables", 0.5,
+        Property("ordinary", "tables over two to four variables, small probabilities among them", 0.5,
                  lambda rng: [Instance((*_table(rng, (3, 4)), 0)), Instance((*_table(rng, (3, 4)), 1)),
                               Instance((*_table(rng, (2, 3, 4)), 0)), Instance((*_table(rng, (2, 3, 4)), 1)),
-                              Instance((*_table(rng, (2, 3, 4)), 2)), Instance((*_table(rng, (3, 2, 4, 2)), 1))]),
+                              Instance((*_table(rng, (2, 3, 4)), 2)), Instance((*_table(rng, (3, 2, 4, 2)), 1)), _update_rare(rng)]),
         Property("extreme", "log probabilities that overflow or underflow", 0.2, _update_extreme),
         Property("impossible", "impossible states", 0.15, _update_impossible),
         Property("edges", "one variable alone, one state alone, and the arguments left as they were", 0.15,
@@ -336,6 +368,8 @@ ASCENT = Exercise(
         Instance((np.array([[0.0, 2.0], [2.0, 0.0]]), np.zeros(2), np.array([0.5, -0.5]), 3), "two ferromagnetic spins"),
         Instance((np.array([[0.0, 0.5, -0.2], [0.5, 0.0, 0.3], [-0.2, 0.3, 0.0]]), np.array([0.1, -0.4, 0.2]),
                   np.array([0.5, 0.0, -0.5]), 2)),
+        Instance((np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([40.0, -0.5]), np.array([0.0, 0.0]), 2),
+                 "a strong field, which makes a spin certain"),
     ),
     properties=(
         Property("one sweep", "a single sweep", 0.3,
@@ -534,6 +568,16 @@ def _noisy(rng, rows, columns, coupling, sigma):
     return clean + sigma * rng.normal(size=clean.shape), coupling, sigma
 
 
+def _faint(rng, rows, columns, mirrored=False):
+    """Faint data under the strongest coupling, where the updates take longest; if mirrored, the means cancel in every sweep."""
+    if mirrored:
+        half = rng.uniform(0.02, 0.08, (rows, columns // 2))
+        image = np.hstack([half, -half[::-1, ::-1]])
+    else:
+        image = rng.choice([-1, 1]) * rng.uniform(0.04, 0.06, (rows, columns))
+    return Instance((image, 0.22, 2.0), "faint pixels")
+
+
 DENOISE = Exercise(
     assignment="mean_field",
     function="denoise",
@@ -542,18 +586,21 @@ DENOISE = Exercise(
         Instance((np.array([[0.5]]), 0.2, 2.0), "one pixel"),
         Instance((np.array([[1.0, -0.5, 1.0]]), 0.2, 1.5), "one row"),
         Instance((np.array([[1.0, 1.2, 0.9], [0.8, -0.3, 1.1], [1.3, 0.7, 1.0]]), 0.2, 1.25)),
+        Instance((np.full((8, 12), 0.05), 0.22, 2.0), "faint pixels, which take many sweeps"),
     ),
     properties=(
-        Property("ordinary", "images wider or higher than the other way round", 0.6,
+        Property("ordinary", "images higher than wide or wider than high, faint ones among them", 0.6,
                  lambda rng: [Instance(_noisy(rng, 6, 9, rng.uniform(0.15, 0.22), rng.uniform(1.2, 1.7))),
-                              Instance(_noisy(rng, 11, 5, rng.uniform(0.15, 0.22), rng.uniform(1.2, 1.7)))]),
+                              Instance(_noisy(rng, 11, 5, rng.uniform(0.15, 0.22), rng.uniform(1.2, 1.7))),
+                              _faint(rng, 8, 12), _faint(rng, 12, 10), _faint(rng, 6, 8, mirrored=True)]),
         Property("quiet", "little noise, where most pixels are nearly certain", 0.15,
                  lambda rng: [Instance(_noisy(rng, 7, 5, 0.2, 0.7), "little noise")]),
         Property("edges", "single rows and columns, no coupling, and the arguments left as they were", 0.25,
                  lambda rng: [Instance(_noisy(rng, 1, 7, 0.2, 1.5), "one row"),
                               Instance(_noisy(rng, 6, 1, 0.18, 1.3), "one column"),
                               Instance(_noisy(rng, 4, 5, 0.0, 1.5), "no coupling"),
-                              Instance(_noisy(rng, 5, 4, 0.2, 1.5))],
+                              Instance(_noisy(rng, 5, 4, 0.2, 1.5)),
+                              Instance(_noisy(rng, 5, 5, 0.2, 1.5), "as high as wide")],
                  unmodified=True),
     ),
     misconceptions=(

@@ -122,9 +122,14 @@ EXPECTED = {
             "kl": (3.4, "states that p never takes are left out"),
             "elbo": (2.4, "0 log 0 is NaN"),
             "posterior": (0, "the joint is normalised as a whole"),
+            "quickscore": (0, "each disease by itself"),
         },
         "misconceptions_7": {
+            "kl": (0.6, "logarithm to base 2"),
             "posterior": (2.6, "one shift for all observations"),
+        },
+        "misconceptions_8": {
+            "posterior": (0, "logarithms of the posterior"),
         },
     },
     "mean_field": {
