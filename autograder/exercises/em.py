@@ -149,10 +149,11 @@ E_STEP = Exercise(
                  "points far from all means"),
         Instance((np.array([[0.0, 0.0], [1.0, 100.0], [2.0, 100.0]]), np.array([[0.0, 0.0], [2.0, 0.0]])),
                  "one point near the means, others far"),
+        Instance((np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[0.0, 0.0], [1.0, 1.0], [2.0, -1.0]]))),
     ),
     properties=(
         Property("ordinary", "points among the means", 0.5,
-                 lambda rng: [Instance(_mixture(rng, *shape)) for shape in ((7, 3, 2), (5, 2, 4), (20, 6, 3))]),
+                 lambda rng: [Instance(_mixture(rng, *shape)) for shape in ((7, 3, 2), (5, 2, 4), (20, 6, 3), (4, 4, 4))]),
         Property("far", "points far from the means", 0.3, _e_step_far),
         Property("edges", "one point, one component, one dimension, equal means, single precision, and the arguments left as they were",
                  0.2, _e_step_edges, unmodified=True),
@@ -291,9 +292,9 @@ M_STEP = Exercise(
         Misconception("an empty component gives 0/0", _m_step_nan_when_empty,
                       "A row is NaN where no point belongs to the component. The statement says what to return there.",
                       "em.html#m-step"),
-        Misconception("a small number in the denominator", _m_step_small_number,
-                      "A component with very small weights fell to the origin. A number that guards against division by zero must not "
-                      "outweigh the data.", "em.html#m-step"),
+        Misconception("a guard against division by zero that outweighs the data", _m_step_small_number,
+                      "A component with very small weights fell to the origin. What keeps an empty component from a division by zero "
+                      "must leave one alone that has points, however little they weigh.", "em.html#m-step"),
     ),
     section="em.html#m-step",
     rtol=RTOL, atol=ATOL,
@@ -520,10 +521,15 @@ def _objective_ordinary(rng, n, K, d):
 def _objective_zeros(rng):
     X, means, R = _objective_ordinary(rng, 6, 3, 2)
     R[np.arange(6), rng.integers(3, size=6)] = 0.0
+    unused = R.copy()
+    unused[:, rng.integers(3)] = 0.0
     labels = rng.integers(2, size=5)
     far, far_means = _far_mixture(rng, 5, 2, 3)
     return [
         Instance((X, means, R / R.sum(axis=1, keepdims=True)), "components to which a point doesn't belong"),
+        Instance(
+            (X, means, unused / unused.sum(axis=1, keepdims=True)), "a component to which no point belongs"
+        ),
         Instance((far, far_means, np.eye(2)[labels]), "each point in one component, far from its mean"),
     ]
 
@@ -631,7 +637,7 @@ def _em_trace_before_update(X, means, num_iter):
     return means, np.array(trace)
 
 
-def _em_stops_on_increase(X, means, num_iter):
+def _em_returns_early(X, means, num_iter):
     def score(means):
         squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
         return -0.5 * squares - np.log(len(means)) - 0.5 * X.shape[1] * np.log(2 * np.pi)
@@ -735,6 +741,8 @@ EM = Exercise(
         Instance((np.array([[-3.0], [-2.0], [2.0], [3.0]]), np.array([[-1.0], [1.0]]), 1)),
         Instance((np.array([[-2.0, 0.0], [-1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [2.0, 0.0]]), np.array([[-1.0, 0.0], [1.0, 0.5]]), 4)),
         Instance((np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]]), np.array([[1.0, 2.0], [1.0, 2.0]]), 2), "means that start at one place"),
+        Instance((np.array([[0.0, 100.0], [1.0, 100.0], [3.0, 101.0]]), np.array([[0.0, 0.0], [1.0, 0.0]]), 1),
+                 "a start far from all points"),
     ),
     properties=(
         Property("one iteration", "a single iteration", 0.3,
@@ -753,11 +761,13 @@ EM = Exercise(
         Misconception("the trace is taken before the update", _em_trace_before_update,
                       "The means are right, but the trace lags one iteration behind: its first entry belongs to the start.",
                       "em.html#algorithm"),
-        Misconception("it stops when the log-likelihood rises", _em_stops_on_increase,
-                      "It ended after one iteration. A rise of the log-likelihood is what EM promises, and no reason to stop.",
+        Misconception("it ended after the first iteration", _em_returns_early,
+                      "The trace has one entry where it should have one an iteration. Does the return stand inside the loop? Does a test "
+                      "end it when the log-likelihood rises, which is what EM promises?",
                       "em.html#algorithm"),
-        Misconception("each iteration starts afresh", _em_starts_afresh,
-                      "All iterations gave the same means: each one began at the start instead of where the last one had ended.",
+        Misconception("the means stay as the first iteration left them", _em_starts_afresh,
+                      "The first iteration is right, and no later one moved the means. Does each begin where the last one ended, with "
+                      "responsibilities of its own?",
                       "em.html#algorithm"),
         Misconception("the trace holds a bound", _em_bound_as_trace,
                       "The means are right, but the trace lies below the log-likelihood: it was computed with responsibilities that "
@@ -827,7 +837,7 @@ def _hard_nan_when_empty(X, means, num_iter):
     trace = []
     for _ in range(num_iter):
         squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
-        labels = np.where(np.isnan(squares), np.inf, squares).argmin(axis=1)
+        labels = squares.argmin(axis=1)
         R = (labels[:, None] == np.arange(len(means))).astype(float)
         means = R.T @ X / R.sum(axis=0)[:, None]
         energy = 0.5 * np.sum((X - means[labels]) ** 2)
@@ -943,6 +953,14 @@ def _hard_run(rng, n, K, d, num_iter, restless=True):
             return X, means, num_iter
 
 
+def _hard_later(rng, points, means):
+    """What happens in a later round: points and means on a line, in whole numbers, moved by a whole number in a random direction."""
+    sign, shift = rng.choice([-1, 1]), rng.integers(-5, 6)
+    return sign * np.array(points, dtype=float)[:, None] + shift, sign * np.array(means, dtype=float)[
+        :, None
+    ] + shift
+
+
 def _hard_ties(rng):
     """Whole numbers: each mean two steps from the next, and points halfway; the last of three means is near nothing."""
     a, b = rng.integers(-5, 6, 2)
@@ -953,6 +971,7 @@ def _hard_ties(rng):
         Instance((line.astype(float), np.array([[a], [a + 2.0]]), 1), "a point as far from one mean as from the other"),
         Instance((plane.astype(float), means.astype(float)[[1, 2]], 1), "points as far from one mean as from the other"),
         Instance((np.vstack([plane, means[:1]]).astype(float), means.astype(float), 1), "points as far from one mean as from the other"),
+        Instance((*_hard_later(rng, [-7, -4, -3, 4, 0, -6], [6, 0]), 2), "a point in the middle in a later round"),
     ]  # fmt: skip
 
 
@@ -961,6 +980,13 @@ def _hard_empty(rng, n, K, d):
     far = rng.normal(size=(1, d)) + rng.choice([-40, 40])
     k = rng.integers(K + 1)
     return Instance((X, np.vstack([means[:k], far, means[k:]]), num_iter), "a component without points")
+
+
+def _hard_emptied(rng, num_iter):
+    """The last mean has two points in the first round and none afterwards."""
+    return Instance(
+        (*_hard_later(rng, [6, 5, -1, -3], [-8, 7, 4]), num_iter), "a component that loses its points"
+    )
 
 
 def _hard_edges(rng):
@@ -982,6 +1008,7 @@ HARD_EM = Exercise(
         Instance((np.array([[0.0], [1.0], [2.0], [6.0]]), np.array([[0.0], [4.0]]), 1), "a point as far from one mean as from the other"),
         Instance((np.array([[1.0, 1.0], [1.0, 3.0]]), np.array([[0.0, 0.0], [9.0, 9.0]]), 1), "a component without points"),
         Instance((np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [5.0, 0.0], [6.0, 2.0]]), np.array([[0.0, 0.0], [1.5, 1.0]]), 1)),
+        Instance((np.array([[2.0, 2.0], [0.0, -1.0], [3.0, 0.0], [4.0, 0.0]]), np.array([[0.0, 0.0], [5.0, 2.0]]), 1)),
     ),
     properties=(
         Property("ordinary", "one round and several", 0.4,
@@ -989,7 +1016,7 @@ HARD_EM = Exercise(
                               Instance(_hard_run(rng, 15, 4, 3, 5, restless=False))]),
         Property("ties", "points as far from one mean as from another", 0.2, _hard_ties),
         Property("empty", "a component without points", 0.2,
-                 lambda rng: [_hard_empty(rng, 12, 2, 2), _hard_empty(rng, 14, 3, 1)]),
+                 lambda rng: [_hard_empty(rng, 12, 2, 2), _hard_empty(rng, 14, 3, 1), _hard_emptied(rng, 2), _hard_emptied(rng, 3)]),
         Property("edges", "one point, one component, one dimension, single precision, and the arguments left as they were", 0.2,
                  _hard_edges, unmodified=True),
     ),

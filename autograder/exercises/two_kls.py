@@ -83,9 +83,18 @@ def _equal_covariances(rng, d):
     return Instance((m0, S, m1, S.copy()), "equal covariances")
 
 
+def _units_of_axes(d):
+    """Standard deviations from 1e-3 to 1e3, as of coordinates measured in different units."""
+    return np.logspace(-3, 3, d)
+
+
 def _gaussian_edges(rng):
     m, S, _, _ = _pair(rng, 3)
+    units = _units_of_axes(3)
+    m0, S0, m1, S1 = _pair(rng, 3)
+    unequal = units * m0, np.outer(units, units) * S0, units * m1, np.outer(units, units) * S1
     return [
+        Instance(unequal, "variances of very different size"),
         Instance((np.array([0.5]), np.array([[0.3]]), np.array([-0.2]), np.array([[1.7]])), "one dimension"),
         Instance((m, S, m.copy(), S.copy()), "equal distributions"),
         Instance(_single(*_pair(rng, 3)), "in single precision"),
@@ -102,6 +111,7 @@ GAUSSIAN = Exercise(
         Instance((np.array([0.0]), np.array([[1.0]]), np.array([1.0]), np.array([[4.0]])), "one dimension"),
         Instance((np.array([0.0, 1.0]), np.array([[2.0, 1.0], [1.0, 1.0]]), np.array([1.0, -1.0]),
                   np.array([[1.0, 0.0], [0.0, 3.0]]))),
+        Instance((np.array([1.0, 0.0]), np.array([[1.0, 0.5], [0.5, 2.0]]), np.array([0.0, 0.5]), np.array([[2.0, -1.0], [-1.0, 1.0]]))),
         Instance((np.zeros(2), np.array([[2e-170, 1e-170], [1e-170, 1e-170]]), np.zeros(2), 3e-170 * np.eye(2)),
                  "tiny variances"),
     ),
@@ -112,8 +122,8 @@ GAUSSIAN = Exercise(
         Property("determinants", "determinants too small or too large for a float", 0.2,
                  lambda rng: [Instance(_pair(rng, 60, 1e-4), "sixty dimensions, small variances"),
                               Instance(_pair(rng, 50, 1e4), "fifty dimensions, large variances")]),
-        Property("edges", "one dimension, equal distributions, single precision, and the arguments left as they were", 0.2,
-                 _gaussian_edges, unmodified=True),
+        Property("edges", "one dimension, equal distributions, variances of very different size, single precision, and the arguments left "
+                 "as they were", 0.2, _gaussian_edges, unmodified=True),
     ),
     misconceptions=(
         Misconception("the arguments are swapped", _gaussian_swapped,
@@ -140,8 +150,8 @@ GAUSSIAN = Exercise(
     ),
     section=GAUSSIAN_SECTION,
     rtol=RTOL, atol=ATOL,
-    tolerance_reason="condition numbers of some ten leave ten digits in double and five in single precision; for equal distributions "
-                     "terms of order 1 cancel, hence the atol",
+    tolerance_reason="condition numbers of some ten, but for the axes' units, leave ten digits in double and five in single precision; for "
+                     "equal distributions terms of order 1 cancel, hence the atol",
 )  # fmt: skip
 
 
@@ -211,10 +221,12 @@ FACTORIZED = Exercise(
                  lambda rng: [Instance((_covariance(rng, d),)) for d in (3, 5, 8)]),
         Property("two dimensions", "two dimensions", 0.1, lambda rng: [Instance((_correlated(rng, 2, 0.7),), "two dimensions")]),
         Property("strong", "strong correlations", 0.15,
-                 lambda rng: [Instance((_correlated(rng, d, rho),), "strong correlation") for d, rho in ((2, 0.99), (4, -0.6))]),
+                 lambda rng: [Instance((_correlated(rng, d, rho),), "strong correlation")
+                              for d, rho in ((2, 0.99), (4, -0.6), (2, 0.9999))]),
         Property("scales", "very small or very large variances", 0.15,
                  lambda rng: [Instance((_covariance(rng, 3, scale),), note)
-                              for scale, note in ((1e-5, "small variances"), (1e5, "large variances"))]),
+                              for scale, note in ((1e-5, "small variances"), (1e5, "large variances"))]
+                 + [Instance((np.outer(_units_of_axes(4), _units_of_axes(4)) * _covariance(rng, 4),), "small and large variances")]),
         Property("edges", "one dimension, independent coordinates, single precision, and the argument left as it was", 0.15,
                  _factorized_edges, unmodified=True),
     ),
@@ -242,8 +254,8 @@ FACTORIZED = Exercise(
     ),
     section=FACTORIZED_SECTION,
     rtol=1e-4, atol=0.0,
-    tolerance_reason="the condition numbers, below a thousand, leave ten digits in double precision and, where the input is single, "
-                     "some ten, five digits; no atol, since variances may be small",
+    tolerance_reason="the condition numbers, but for the axes' units below 1e5, leave ten digits in double precision and, where the "
+                     "input is single, some ten, five digits; no atol, since variances may be small",
 )  # fmt: skip
 
 
@@ -312,6 +324,8 @@ def _match_edges(rng):
     weights, means, covariances = _mixture(rng, 3, 2)
     return [
         Instance(_mixture(rng, 1, 3), "one component"),
+        Instance(_mixture(rng, 3, 1), "one dimension"),
+        Instance(_mixture(rng, 1, 1), "one component in one dimension"),
         Instance((np.array([weights[0], 0.0, 1 - weights[0]]), means, covariances), "a component of weight zero"),
         Instance(_single(*_mixture(rng, 3, 2)), "in single precision"),
         Instance((weights, means, covariances)),
@@ -328,6 +342,7 @@ MATCH = Exercise(
         Instance((np.array([0.5, 0.5]), np.array([[-2.0], [2.0]]), np.array([[[0.49]], [[0.49]]])), "one dimension"),
         Instance((np.array([0.5, 0.3, 0.2]), np.array([[0.0, 1.0], [2.0, -1.0], [-1.0, 3.0]]),
                   np.array([[[1.0, 0.5], [0.5, 2.0]], [[0.5, 0.0], [0.0, 0.5]], [[2.0, -0.5], [-0.5, 1.0]]]))),
+        Instance((np.array([0.5, 0.5]), np.array([[1e8 - 2], [1e8 + 2]]), np.array([[[0.49]], [[0.49]]])), "means far from the origin"),
     ),
     properties=(
         Property("ordinary", "mixtures of two to four components", 0.45,
@@ -335,7 +350,8 @@ MATCH = Exercise(
         Property("equal means", "components with equal means", 0.15,
                  lambda rng: [_equal_means(rng, K, d) for K, d in ((2, 3), (3, 2))]),
         Property("far", "means far from the origin", 0.2, lambda rng: [_far(rng, K, d) for K, d in ((2, 3), (4, 2))]),
-        Property("edges", "one component, a component of weight zero, single precision, and the arguments left as they were", 0.2,
+        Property("edges", "one component, one dimension, a component of weight zero, single precision, and the arguments left as they were",
+                 0.2,
                  _match_edges, unmodified=True),
     ),
     misconceptions=(
@@ -464,7 +480,12 @@ def _grid_impossible(rng, shape, dx):
 def _grid_far(rng):
     log_q, log_p, dx = _line(rng, q_mean=-3.0, p_mean=2.0)
     log_p = _log_normal(np.linspace(-14, 14, log_q.size), 8.0, 0.2)
-    return [Instance((log_q, log_p, dx), "densities far apart")]
+    low_q, low_p, volume = _tables(rng, (6,), 0.5)
+    low_p[rng.integers(6)] = -3e5
+    return [
+        Instance((log_q, log_p, dx), "densities far apart"),
+        Instance((low_q, low_p, volume), "a density too small for a float"),
+    ]
 
 
 def _grid_edges(rng):
@@ -646,6 +667,9 @@ def _fit_logs_of_components(weights, means, sigmas, starts):
     return np.tile([m, 1 / np.sqrt(precision)], (len(starts), 1))
 
 
+WIDE_BASIN = "a start in the basin of the farther component"
+
+
 def _firmness(weights, means, sigmas, m, s):
     """Least curvature of KL(q || p) in the coordinates m / s and log s; that of a single Gaussian component at itself is 1."""
     z = np.linspace(-8, 8, 321)
@@ -697,6 +721,15 @@ def _apart(rng, K):
             return instance
 
 
+def _wide_basin(rng):
+    """A narrow component and a wide one, and a start that is nearer to the narrow one but leads to the other."""
+    sign, shift, weight = rng.choice([-1, 1]), rng.uniform(-2, 2), rng.uniform(0.3, 0.4)
+    starts = [[0.0, 0.4], [rng.uniform(1.45, 1.7), rng.uniform(0.9, 1.1)], [4.3, 1.6]]
+    starts = np.array(starts) * [sign, 1] + [shift, 0]
+    means, sigmas = sign * np.array([0.0, 4.5]) + shift, np.array([0.4, 1.5])
+    return Instance((np.array([weight, 1 - weight]), means, sigmas, rng.permutation(starts)), WIDE_BASIN)
+
+
 def _fit_edges(rng):
     start = np.array([[0.0, 1.0]])
     weights, means, sigmas, starts = _apart(rng, 2)
@@ -717,16 +750,18 @@ FIT = Exercise(
         Instance((np.array([1.0]), np.array([1.5]), np.array([0.8]), np.array([[0.0, 1.0]])), "one component"),
         Instance((np.array([0.7, 0.3]), np.array([0.0, 2.5]), np.array([1.0, 0.8]), np.array([[-1.0, 1.0], [3.0, 1.0]])),
                  "components that overlap"),
-        Instance((np.array([0.45, 0.55]), np.array([-2.0, 2.1]), np.array([0.7, 0.7]), np.array([[-2.2, 0.6], [2.2, 0.8]])),
+        Instance((np.array([0.45, 0.55]), np.array([-2.0, 2.1]), np.array([0.7, 0.7]), np.array([[2.2, 0.8], [-2.2, 0.6]])),
                  "components far apart"),
+        Instance((np.array([0.35, 0.65]), np.array([0.0, 4.5]), np.array([0.4, 1.5]), np.array([[4.3, 1.6], [1.6, 1.0], [0.0, 0.4]])),
+                 WIDE_BASIN),
         Instance((np.array([0.45, 0.55]), np.array([-0.2, 0.1]), np.array([0.05, 0.05]), np.array([[-0.21, 0.06], [0.11, 0.04]])),
                  "narrow components"),
     ),
     properties=(
         Property("one optimum", "components that overlap, where there is one optimum", 0.3,
                  lambda rng: [Instance(_close_components(rng), "components that overlap") for _ in range(3)]),
-        Property("several optima", "components far apart, with an optimum near each start", 0.4,
-                 lambda rng: [Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)]),
+        Property("several optima", "components far apart, each with an optimum near it", 0.4,
+                 lambda rng: [*(Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)), _wide_basin(rng)]),
         Property("narrow", "narrow components", 0.15,
                  lambda rng: [Instance(_close_components(rng, 0.065), "narrow components") for _ in range(2)]),
         Property("edges", "one component, one start, single precision, and the arguments left as they were", 0.15,

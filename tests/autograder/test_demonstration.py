@@ -382,7 +382,7 @@ EXPECTED = {
             "m_step": (0, "the weights of the rows"),
             "log_likelihood": (0, "both constants are left out"),
             "em_objective": (0, "log K is left out"),
-            "em": (1.2, "it stops when the log-likelihood rises"),
+            "em": (1.2, "it ended after the first iteration"),
             "hard_em": (3.2, "an empty component gives 0/0"),
         },
         "misconceptions_4": {
@@ -390,7 +390,7 @@ EXPECTED = {
             "m_step": (0, "each point to its likeliest component"),
             "log_likelihood": (0, "the constant of one dimension"),
             "em_objective": (0, "the factor with 2 pi is left out"),
-            "em": (1.2, "each iteration starts afresh"),
+            "em": (1.2, "the means stay as the first iteration left them"),
             "hard_em": (3.2, "an empty component falls to the origin"),
         },
         "misconceptions_5": {
@@ -403,7 +403,7 @@ EXPECTED = {
         },
         "misconceptions_6": {
             "e_step": (2.1, "one shift for all points"),
-            "m_step": (2.55, "a small number in the denominator"),
+            "m_step": (2.55, "a guard against division by zero that outweighs the data"),
             "log_likelihood": (0, "a mean over the points"),
             "em_objective": (0, "the negative of the objective"),
             "em": (0, "each point to its nearest mean"),
