@@ -38,7 +38,7 @@ BESIDE = {  # cells of the student's own, before everything else
     ),
     "animation": "import matplotlib.pyplot as plt\nplt.ion()\nfor k in range(3):\n    plt.clf(); plt.plot([0, k]); plt.pause(0.001)\nplt.close('all')",
     "rich_displays": "from IPython.display import HTML, Latex, Markdown, clear_output, display\ndisplay(HTML('<b>x</b>'), Markdown('*x*'))\nclear_output(wait=True)\nLatex('$x$')",
-    "last_value": "1 + 1", "last_value_used": "assert _ == 2 or True\nOut",
+    "last_value": "1 + 1", "history": "assert isinstance(Out, dict) and 'Out' in In[-1]\n_",
     "await": "import asyncio\nawait asyncio.sleep(0.01)\nasync def later():\n    return 1\nprint(await later())",
     "input": "name = input('Your name? ')",
     "question": "import numpy as np\nnp.linalg.norm?\nlen??\nhelp(len)",
