@@ -74,7 +74,7 @@ lab: .venv/installed ## JupyterLab with nbgrader's formgrader, on this course
 
 # --- for contributors ------------------------------------------------------------------------------------------------
 
-test: .venv/installed ## every test
+test: _build/kernels ## every test
 	@$(BIN)/python -m pytest
 
 lint: .venv/installed ## ruff's rules and its formatter, without changing anything

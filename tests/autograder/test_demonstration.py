@@ -633,7 +633,8 @@ def test_every_student_has_a_page_with_their_hints(course, assignment):
         page = course.feedback_path(student, assignment).read_text(encoding="utf-8")
         for result in report.exercises:
             assert str(Markup.escape(result.hint)) in page
-            assert result.reason in html.unescape(page)
+            seen = result.misconception or result.reason
+            assert seen[:1].upper() + seen[1:] in html.unescape(page)
 
 
 @assignments
