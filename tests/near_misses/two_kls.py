@@ -31,22 +31,6 @@ def grid_with_floor(log_q, log_p, dx):
     return np.sum(np.exp(log_q[on]) * (log_q[on] - np.maximum(log_p[on], -1e4))) * dx
 
 
-def fit_from_the_nearest_component(weights, means, sigmas, starts):
-    z = np.linspace(-7, 7, 225)
-    g = np.exp(-(z**2) / 2) / np.sum(np.exp(-(z**2) / 2))
-    found = []
-    for k in np.abs(starts[:, :1] - means).argmin(axis=1):
-        m, s = means[k], sigmas[k]
-        for _ in range(200):
-            u = ((m + s * z)[:, None] - means) / sigmas
-            logs = np.log(weights) - np.log(sigmas) - u**2 / 2
-            r = np.exp(logs - logs.max(axis=1, keepdims=True))
-            slope = -np.sum(r * u / sigmas, axis=1) / np.sum(r, axis=1)
-            m, s = m + 0.3 * s**2 * np.sum(g * slope), s * np.exp(0.15 * (1 + s * np.sum(g * z * slope)))
-        found.append([m, s])
-    return np.array(found)
-
-
 NEAR_MISSES = {
     "kl_gaussian": [(gaussian_pseudo_inverse, "edges")],
     "reverse_kl_factorized": [
@@ -55,5 +39,4 @@ NEAR_MISSES = {
     ],
     "moment_match": [(match_squeezed, "edges"), (match_number_in_one_dimension, "edges")],
     "kl_grid": [(grid_with_floor, "far")],
-    "fit_reverse_kl": [(fit_from_the_nearest_component, "several optima")],
 }
