@@ -253,6 +253,10 @@ def explain(
                 )
         elif outcome.kind == "raised":
             shown += f"\n  raised:    {outcome.error}: {outcome.message[:300]}"
+        elif outcome.kind == "wrong_type":
+            shown += (
+                f"\n  its type:  {_short(outcome.error, 100)}; return plain arrays, lists, tuples and numbers"
+            )
         return problem + shown, label
     return "", ""
 

@@ -232,7 +232,8 @@ FREE_ENERGY = Exercise(
     ),
     properties=(
         Property("ordinary", "machines with more hidden or more visible units", 0.5,
-                 lambda rng: [Instance(_free_energy_run(rng, *shape)) for shape in ((6, 4, 3), (4, 3, 6), (10, 7, 5))]),
+                 lambda rng: [*(Instance(_free_energy_run(rng, *shape)) for shape in ((6, 4, 3), (4, 3, 6), (10, 7, 5))),
+                              Instance((np.eye(3), np.array([[5.5], [7.0], [9.0]]), np.zeros(3), np.zeros(1)), "moderate fields")]),
         Property("strong", "fields beyond what exp can take", 0.25, _free_energy_strong),
         Property("edges", "one row, one unit, single precision, and the arguments left as they were", 0.25,
                  _free_energy_edges, unmodified=True),
@@ -321,6 +322,11 @@ def _log_partition_no_zero_state(W, b, c):
     return np.logaddexp.reduce(states @ b + np.logaddexp(0, states @ W + c).sum(axis=1))
 
 
+def _log_partition_largest(W, b, c):
+    states = (np.arange(2 ** len(b))[:, None] >> np.arange(len(b))) & 1
+    return np.max(states @ b + np.logaddexp(0, states @ W + c).sum(axis=1))
+
+
 def _log_partition_strong(rng):
     W, b, c = _machine(rng, 3, 4)
     W[rng.integers(3), rng.integers(4)] = rng.uniform(800, 1200)
@@ -391,6 +397,9 @@ LOG_PARTITION = Exercise(
         Misconception("the state of all zeros is left out", _log_partition_no_zero_state,
                       "One state is missing from the sum. A machine without weights and biases shows it, for there all states count alike.",
                       "rbm.html#rbm-partition-function"),
+        Misconception("the largest term alone", _log_partition_largest,
+                      "Without weights and biases the visible units added nothing, though their states are many. A sum was replaced by its "
+                      "largest term.", "rbm.html#rbm-partition-function"),
     ),
     section="rbm.html#rbm-partition-function",
     rtol=1e-6, atol=1e-5,
@@ -529,6 +538,15 @@ def _cd_comparison(v, W, b, c, k, u_hidden, u_visible):
     return (v.T @ p0 - x.T @ p) / len(v), (v - x).mean(axis=0), (p0 - p).mean(axis=0)
 
 
+def _cd_hidden_means(v, W, b, c, k, u_hidden, u_visible):
+    p0 = 1 / (1 + np.exp(-(v @ W + c)))
+    x, p = v, p0
+    for t in range(k):
+        x = (u_visible[t] < 1 / (1 + np.exp(-(p @ W.T + b)))).astype(float)
+        p = 1 / (1 + np.exp(-(x @ W + c)))
+    return (v.T @ p0 - x.T @ p) / len(v), (v - x).mean(axis=0), (p0 - p).mean(axis=0)
+
+
 def _cd_run(rng, n, D, H, k, scale=1.0, spare=2):
     """An instance with more uniforms than k steps need, where no unit is left to rounding and each step tells."""
     while True:
@@ -626,6 +644,9 @@ CD_K = Exercise(
         Misconception("the comparison is reversed", _cd_comparison,
                       "Units were 1 where the uniform number is above the probability: likely units are mostly off.",
                       "rbm.html#contrastive-divergence"),
+        Misconception("hidden units are not sampled", _cd_hidden_means,
+                      "The result doesn't depend on u_hidden: the visible units were drawn from hidden probabilities. The chain that is "
+                      "asked for moves between states of 0 and 1.", "rbm.html#contrastive-divergence"),
     ),
     section="rbm.html#contrastive-divergence",
     rtol=RTOL, atol=ATOL,

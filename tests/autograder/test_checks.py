@@ -89,6 +89,12 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("release")
 
 
+def test_check_names_a_type_that_is_no_plain_data(folder, monkeypatch, capsys):
+    entropy = exercises.load("gibbs_principle")["entropy"]
+    said = said_by_check(entropy, lambda q: np.ma.array([0.5, 0.5]), folder, monkeypatch, capsys)
+    assert "its type:  MaskedArray" in said
+
+
 @by_name
 def test_check_and_grader_agree_on_the_visible_instances(exercise, folder, monkeypatch, capsys):
     on_visible = Property(

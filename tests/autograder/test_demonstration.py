@@ -560,11 +560,16 @@ EXPECTED = {
             "sample": (0, "no steps at the top"),
         },
         "misconceptions_10": {
+            "log_partition": (0, "the largest term alone"),
             "cd_k": (0, "the last hidden units are not renewed"),
+            "tie_and_bound": (0, "0 of 4 properties hold"),
             "sample": (0, "a single step at the top"),
         },
         "misconceptions_11": {
             "cd_k": (0, "the comparison is reversed"),
+        },
+        "misconceptions_12": {
+            "cd_k": (0, "hidden units are not sampled"),
         },
     },
 }

@@ -6,7 +6,7 @@ import pytest
 
 from autograder import check, checks, exercises
 
-ASSIGNMENTS = ["gibbs_principle", "mean_field", "two_kls", "em"]
+ASSIGNMENTS = ["gibbs_principle", "mean_field", "two_kls", "em", "dbn"]
 CASES = [
     (exercises.load(assignment)[function], wrong, lost)
     for assignment in ASSIGNMENTS
