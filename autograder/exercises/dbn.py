@@ -115,6 +115,8 @@ CONDITIONAL = Exercise(
         Instance((np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]), np.array([[1.0, -1.0], [2.0, 0.0], [-1.0, 1.0]]),
                   np.array([0.0, np.log(3.0)]))),
         Instance((np.array([[1.0, 0.0]]), np.array([[0.0, 1.0], [-1.0, 2.0]]), np.array([0.5, 0.0])), "as many hidden as visible units"),
+        Instance((np.array([[0.25, 0.75]]), np.array([[1.0, -1.0, 2.0], [2.0, 0.0, -2.0]]), np.array([0.0, 0.5, 1.0])),
+                 "means in place of units"),
         Instance((np.array([[1.0, 1.0]]), np.array([[500.0, -500.0, 1.0], [500.0, -500.0, -1.0]]), np.zeros(3)),
                  "fields beyond what exp can take"),
     ),
@@ -357,6 +359,7 @@ LOG_PARTITION = Exercise(
         Instance((np.zeros((2, 1)), np.zeros(2), np.zeros(1)), "a machine without weights and biases"),
         Instance((np.zeros((1, 2)), np.array([np.log(3.0)]), np.array([0.0, np.log(7.0)])), "a machine without weights"),
         Instance((np.array([[1.0, -1.0], [2.0, 0.0], [-1.0, 1.0]]), np.array([1.0, 0.0, -1.0]), np.array([0.0, 0.5]))),
+        Instance((np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([1.0, 0.0]), np.array([-1.0, 0.5])), "as many hidden as visible units"),
         Instance((np.array([[800.0, 0.0]]), np.zeros(1), np.zeros(2)), "a weight beyond what exp can take"),
     ),
     properties=(
