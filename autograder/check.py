@@ -234,14 +234,15 @@ def explain(
     atol: float,
 ) -> tuple[str, str]:
     """Describe the first failure among visible examples, numbers included, and name the misconception behind all of them."""
-    for outcome, (args, expected) in zip(outcomes, examples, strict=True):
+    for number, (outcome, (args, expected)) in enumerate(zip(outcomes, examples, strict=True), 1):
         problem = failure(outcome, expected, rtol, atol)
         if not problem:
             continue
         if problem == "not attempted":
             return "not attempted yet.", ""
         label = recognise(outcomes, [e for _, e in examples], known, rtol, atol)
-        shown = f"\n  arguments: {', '.join(map(show, args))}"
+        which = f"\n  example:   {number} of {len(examples)}" if len(examples) > 1 else ""
+        shown = f"{which}\n  arguments: {', '.join(map(show, args))}"
         if outcome.kind == "value":
             shown += f"\n  returned:  {show(outcome.value)}\n  expected:  {show(expected)}"
             if isinstance(expected, np.ndarray) and type(outcome.value) is np.ndarray:
@@ -263,8 +264,10 @@ def explain(
 
 def show(value: Any) -> str:
     """Print a value short enough for a line or two."""
-    if isinstance(value, tuple):
-        return _short("(" + ", ".join(map(show, value[:20])) + (", ...)" if len(value) > 20 else ")"), 1000)
+    if isinstance(value, tuple | list):
+        opened, closed = "()" if isinstance(value, tuple) else "[]"
+        shown = ", ".join(map(show, value[:20])) + (", ..." if len(value) > 20 else "")
+        return _short(opened + shown + closed, 1000)
     if isinstance(value, np.ndarray):
         if value.ndim > 2:  # else six numbers along each axis would be shown
             value = value.ravel()

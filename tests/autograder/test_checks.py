@@ -89,6 +89,16 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("release")
 
 
+def test_check_says_which_example_failed(folder, monkeypatch, capsys):
+    entropy = exercises.load("gibbs_principle")["entropy"]
+    said = said_by_check(entropy, lambda q: np.log(len(q)), folder, monkeypatch, capsys)
+    assert "example:   3 of 4\n  arguments: [" in said
+
+
+def test_lists_of_arrays_are_shown_on_one_line():
+    assert check.show([(np.zeros((2, 1)), 1.0)]) == "[([[0.], [0.]], 1.0)]"
+
+
 def test_check_names_a_type_that_is_no_plain_data(folder, monkeypatch, capsys):
     entropy = exercises.load("gibbs_principle")["entropy"]
     said = said_by_check(entropy, lambda q: np.ma.array([0.5, 0.5]), folder, monkeypatch, capsys)
