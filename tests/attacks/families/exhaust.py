@@ -47,7 +47,7 @@ CELLS = {
     "shared_memory": "import mmap\nkept = []\nwhile True:\n    kept.append(mmap.mmap(-1, 10**7)); kept[-1].write(bytes(10**7))",
     "socket_buffers": (
         "import os, socket\nkept = []\nwhile True:\n    try:\n        kept.append(socket.socketpair())\n        kept[-1][0].setblocking(False)\n"
-        "        while True: kept[-1][0].send(bytes(10**5))\n    except BlockingIOError: pass\n    except OSError: os.fork()"
+        "        while True: kept[-1][0].send(bytes(10**5))\n    except BlockingIOError: pass\n    except OSError:\n        try: os.fork()\n        except OSError: pass"
     ),
     "disk": "for k in range(10**6):\n    for place in ('/tmp', '/dev/shm', '/home/student'):\n        try: open(f'{place}/{k}', 'wb').write(bytes(10**7))\n        except OSError: pass",
     "sparse_files": "for k in range(10**6):\n    try:\n        with open(f'/tmp/{k}', 'wb') as file: file.truncate(2**40)\n    except OSError: pass",
