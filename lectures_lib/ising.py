@@ -46,6 +46,8 @@ MAX_ENUMERATED_SPINS = 30
 """2^30 configurations take some ten seconds; each further spin doubles that."""
 
 MAX_MOMENT_SPINS = 20
+"""Most spins whose moments are enumerated: every state adds to n² products."""
+
 MAX_STRIP_WIDTH = 16
 """The transfer vector has 2^width entries."""
 

@@ -33,9 +33,11 @@ __all__ = [
     "use_book_style",
 ]
 
-# Okabe & Ito, "Color Universal Design" (2008), without black, which the axes have.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-SPIN_COLOURS = ListedColormap(["#E69F00", "#0072B2"], name="spins")  # -1 orange, +1 blue
+"""Okabe & Ito, "Color Universal Design" (2008), without black, which the axes have."""
+
+SPIN_COLOURS = ListedColormap(["#E69F00", "#0072B2"], name="spins")
+"""-1 orange, +1 blue."""
 
 # Twice the resolution of a CSS pixel (96 per inch): sharp on fine screens, and a frame stays near 30 kB.
 FRAME_DPI = 160

@@ -82,7 +82,7 @@ def printed(tmp_path_factory) -> PdfReader:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     # In a process of its own: the browser tests of this session may keep an event loop running here.
     code = "import sys; from pathlib import Path; import pdf; pdf.print_book(*map(Path, sys.argv[1:]))"
-    source, target = folder / "_build" / "singlehtml" / "index.html", folder / "small.pdf"
+    source, target = folder / "_build" / "singlehtml" / "front.html", folder / "small.pdf"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "book")}
     done = subprocess.run(
         [sys.executable, "-c", code, source, target],
