@@ -72,6 +72,7 @@ class _Export(ExportPlugin):
         self.log.info("Wrote %s", path)
 
     def _rows(self, gradebook: Gradebook) -> Iterator[list[Any]]:
+        """Generate the file's rows, its heading first; each export has its own."""
         raise NotImplementedError
 
     def _submissions(self, gradebook: Gradebook, assignment: str) -> list[SubmittedAssignment]:

@@ -3,7 +3,7 @@
 Root's own folders (an interpreter below /root, say) cannot be entered by another user. In a mount namespace
 of its own, this binds them under /tmp, gives up root for good, and executes the rest of the command line.
 
-    stage.py '{"/root/python": "/tmp/0"}' 65534 COMMAND...
+    stage.py '{"/private/python": "/tmp/0"}' 65534 COMMAND...
 """
 
 import ctypes
