@@ -86,7 +86,10 @@ def _growth() -> Row:
     sizes = (10**4, 10**5, 10**6, 10**7)
     for n in sizes:
         X, means = _points(n, d, K)
-        few, many = 2, 2 + max(1, 10**7 // n)
+        # At most 60: the trace of few points comes to stand still to the last digit, and `fit` then stops.
+        few, many = 2, 2 + min(60, max(1, 10**7 // n))
+        if em.fit(X, means, max_iter=many, tol=0).num_iter != many:
+            raise RuntimeError(f"EM on {n} points stopped before {many} iterations")
         with one_thread():
             (time,) = medians_per_step(
                 [lambda num, X=X, m=means: em.fit(X, m, max_iter=num, tol=0)], few, many

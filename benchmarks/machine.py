@@ -24,6 +24,11 @@ def sgemm_rate(m: int, k: int, n: int) -> float:
     return 2 * m * k * n * repeats / medians([products], 5)[0]
 
 
+def products_time(*shapes: tuple[int, int, int]) -> float:
+    """Seconds that BLAS takes for float32 products of these shapes (m, k, n), each in a loop of its own."""
+    return sum(2 * m * k * n / sgemm_rate(m, k, n) for m, k, n in shapes)
+
+
 @functools.cache
 def copy_rate() -> float:
     """Bytes a second, read and written, of a copy that fits no cache."""

@@ -10,9 +10,14 @@ from typing import NamedTuple
 
 import numba
 
+# OpenBLAS and OpenMP let idle threads spin for tens of milliseconds after their work, on a core that would be missing to
+# whoever is timed next.
+PAUSE = 0.1
+
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
+    """Time one call, once the threads of the one before have gone to sleep."""
+    time.sleep(PAUSE)
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
