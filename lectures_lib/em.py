@@ -421,7 +421,8 @@ def _block_posterior(X, first, count, means, x, score, nearest, normaliser):
     """Fill score[k, b] with the responsibilities of `count` points from `first` on, x with their transpose, nearest with the
     least squared distance, and normaliser with Σ_k exp(½(nearest - ‖x - μ_k‖²)), which lies in [1, K].
 
-    Loops run over points: they are many, so that every loop is vectorised, whatever d and K.
+    Loops run over points: they are many, so that every loop is vectorised, whatever d and K. Dimensions go four at a time, since
+    reading and writing the row of sums would take longer than the arithmetic of one.
     """
     d, K = x.shape[0], means.shape[0]
     half = X.dtype.type(0.5)
@@ -431,7 +432,12 @@ def _block_posterior(X, first, count, means, x, score, nearest, normaliser):
     for k in range(K):
         row = score[k]
         row[:count] = 0
-        for j in range(d):
+        for j in range(0, d - 3, 4):
+            m0, m1, m2, m3 = means[k, j], means[k, j + 1], means[k, j + 2], means[k, j + 3]
+            for b in range(count):
+                d0, d1, d2, d3 = x[j, b] - m0, x[j + 1, b] - m1, x[j + 2, b] - m2, x[j + 3, b] - m3
+                row[b] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+        for j in range(d - d % 4, d):
             mean = means[k, j]
             for b in range(count):
                 difference = x[j, b] - mean
