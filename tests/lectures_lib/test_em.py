@@ -26,7 +26,7 @@ def problem(seed, n, d, K, scale=2.0):
 cases = {
     "seed": st.integers(0, 1000),
     "n": st.integers(1, 30),
-    "d": st.integers(1, 5),
+    "d": st.integers(1, 9),
     "K": st.integers(1, 5),
 }
 
