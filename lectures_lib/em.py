@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 CHUNKS = 64
-"""The points are cut into this many chunks whatever the number of threads, and the chunks' sums are added in order, so the result
-doesn't depend on the threads."""
+"""The blocks of points are dealt out in at most this many chunks whatever the number of threads, and the chunks' sums are added in
+order, so the result doesn't depend on the threads."""
 
 BLOCK = 64
 """Points that are worked on together, laid out so that they lie side by side."""
@@ -384,7 +384,7 @@ def fit_restarts(
 
 def _pass(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """One reading of the data: weighted sums (K, d) and weights (K,) of the E-step, and the log-likelihood."""
-    num_chunks = min(CHUNKS, len(X))
+    num_chunks = _num_chunks(len(X))
     sums = np.zeros((num_chunks, *means.shape))
     weights = np.zeros((num_chunks, len(means)))
     logs = np.zeros(num_chunks)
@@ -392,19 +392,25 @@ def _pass(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, flo
     return sums.sum(axis=0), weights.sum(axis=0), float(logs.sum() + _constant(X, means))
 
 
+@njit(cache=True)
+def _num_chunks(n):
+    """Chunks for n points: few points are worth few chunks, since each has working arrays of its own."""
+    return min(CHUNKS, -(-n // (16 * BLOCK)))
+
+
 @njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _pass_kernel(X, means, sums, weights, logs):
     n, d = X.shape
     K = means.shape[0]
-    num_chunks = logs.shape[0]
+    num_blocks, num_chunks = -(-n // BLOCK), logs.shape[0]
     for chunk in prange(num_chunks):
         x = np.empty((d, BLOCK), dtype=X.dtype)
         score = np.empty((K, BLOCK), dtype=X.dtype)
         nearest = np.empty(BLOCK, dtype=X.dtype)
         normaliser = np.empty(BLOCK, dtype=X.dtype)
-        stop = (chunk + 1) * n // num_chunks
-        for first in range(chunk * n // num_chunks, stop, BLOCK):
-            count = min(BLOCK, stop - first)
+        for block in range(chunk * num_blocks // num_chunks, (chunk + 1) * num_blocks // num_chunks):
+            first = block * BLOCK
+            count = min(BLOCK, n - first)
             _block_posterior(X, first, count, means, x, score, nearest, normaliser)
             logs[chunk] += _sum_of_logs(normaliser[:count], K) - 0.5 * nearest[:count].sum()
             for k in range(K):
@@ -473,15 +479,15 @@ def _sum_of_logs(numbers, largest):
 def _responsibilities_kernel(X, means, responsibilities):
     n, d = X.shape
     K = means.shape[0]
-    num_chunks = min(CHUNKS, n)
+    num_blocks, num_chunks = -(-n // BLOCK), _num_chunks(n)
     for chunk in prange(num_chunks):
         x = np.empty((d, BLOCK), dtype=X.dtype)
         score = np.empty((K, BLOCK), dtype=X.dtype)
         nearest = np.empty(BLOCK, dtype=X.dtype)
         normaliser = np.empty(BLOCK, dtype=X.dtype)
-        stop = (chunk + 1) * n // num_chunks
-        for first in range(chunk * n // num_chunks, stop, BLOCK):
-            count = min(BLOCK, stop - first)
+        for block in range(chunk * num_blocks // num_chunks, (chunk + 1) * num_blocks // num_chunks):
+            first = block * BLOCK
+            count = min(BLOCK, n - first)
             _block_posterior(X, first, count, means, x, score, nearest, normaliser)
             for b in range(count):
                 for k in range(K):
