@@ -18,7 +18,8 @@ import numpy as np
 
 DATA = pathlib.Path(__file__).with_name("check_data.json")
 CHANGED = "the arguments were changed by the call"
-NUMBERS = "iuf"  # NumPy's kinds of real numbers; booleans and complex numbers are no answers
+NUMBERS = "biuf"  # NumPy's kinds of real numbers; truth values count as 0 and 1
+LEVELS = 32  # of lists in lists
 
 
 class Outcome(NamedTuple):
@@ -38,6 +39,14 @@ class Outcome(NamedTuple):
     error: str = ""
     message: str = ""
     arguments_after: tuple[Any, ...] | None = None  # the arguments as they were after the call
+
+
+class Foreign(Exception):
+    """A value that holds no number, text or collection of these; `value` is the culprit."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self.value = value
 
 
 class CheckFailed(AssertionError):
@@ -100,29 +109,55 @@ def call(function, args: tuple) -> Outcome:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            value = function(*args)
+            value = plain(function(*args))
+    except Foreign as foreign:
+        return Outcome("wrong_type", error=type(foreign.value).__name__, arguments_after=args)
     except Exception as error:  # noqa: BLE001 - a student's function may raise anything
         return Outcome("raised", error=type(error).__name__, message=str(error), arguments_after=args)
-    odd = foreign_type(value)
-    if odd:
-        return Outcome("wrong_type", error=odd, arguments_after=args)
     return Outcome("value", value, arguments_after=args)
 
 
-def foreign_type(value: Any) -> str:
-    """Return the name of the first type in a value that is no plain data; "" when all is plain.
+def plain(value: Any, level: int = 0) -> Any:
+    """Return an answer in exact types: Python's numbers, text and collections, NumPy's scalars and arrays of numbers.
 
-    Only exact types count: a subclass of float can answer "yes" to every comparison.
+    What holds the right numbers counts, whatever its type: a named tuple becomes a tuple, an array of a derived type an array
+    (masked entries 0), and what NumPy makes an array of numbers from, such as a fraction or another library's array, that array.
+    Here the answer's own code may run; from here on it doesn't, so no object can answer "yes" to every comparison.
+
+    Raises
+    ------
+    Foreign
+        If there is anything else in it.
     """
-    if value is None or type(value) in (bool, int, float, complex, str):
-        return ""
-    if type(value) is np.ndarray or isinstance(value, np.generic):
-        return "" if value.dtype.kind in "biufc" else f"{type(value).__name__} of {value.dtype}"
-    if type(value) in (list, tuple):
-        return next((odd for odd in map(foreign_type, value) if odd), "")
-    if type(value) is dict:
-        return next((odd for odd in map(foreign_type, [*value.keys(), *value.values()]) if odd), "")
-    return type(value).__name__
+    kind = type(value)
+    if value is None or kind in (bool, int, float, complex, str):
+        return value
+    if level > LEVELS:
+        raise Foreign(value)
+    for collection in (tuple, list):
+        if issubclass(kind, collection):
+            return collection([plain(item, level + 1) for item in collection.__iter__(value)])
+    if kind is dict:
+        return {plain(key, level + 1): plain(item, level + 1) for key, item in value.items()}
+    try:
+        array = np.asarray(np.ma.filled(value, 0) if isinstance(value, np.ma.MaskedArray) else value)
+    except Exception:  # noqa: BLE001 - its own __array__ may raise anything
+        raise Foreign(value) from None
+    if array.dtype.kind == "O":
+        array = np.array([_as_float(item) for item in array.ravel()]).reshape(array.shape)
+    if array.dtype.kind not in NUMBERS + "c":
+        raise Foreign(value)
+    return array if isinstance(value, np.ndarray) else array[()]
+
+
+def _as_float(item: Any) -> float:
+    """Return an element of an array of objects as a float: a fraction, or an int of many digits."""
+    if not hasattr(type(item), "__float__") and not hasattr(type(item), "__index__"):
+        raise Foreign(item)
+    try:
+        return float(item)
+    except Exception:  # noqa: BLE001 - its own __float__ may raise anything
+        raise Foreign(item) from None
 
 
 def difference(expected: Any, got: Any, rtol: float, atol: float) -> str:
@@ -312,7 +347,7 @@ _BUILTIN_ERRORS = {
 
 def _numbers(value: Any) -> np.ndarray | None:
     """Return an answer as an array of real numbers; None when it is none."""
-    if type(value) in (int, float) or type(value) is np.ndarray or isinstance(value, np.generic):
+    if type(value) in (bool, int, float, complex, np.ndarray) or isinstance(value, np.generic):
         array = np.asarray(value)
     elif type(value) in (list, tuple) and _regular(value) is not None:
         array = np.array(value)
@@ -320,6 +355,8 @@ def _numbers(value: Any) -> np.ndarray | None:
         return None
     if array.dtype == object and type(value) is int:
         array = np.asarray(float(value) if value.bit_length() < 1024 else np.inf)
+    if array.dtype.kind == "c" and not array.imag.any():
+        array = array.real
     return array if array.dtype.kind in NUMBERS else None
 
 
@@ -331,10 +368,10 @@ def _regular(value: Any) -> tuple[int, ...] | None:
             return None
         return (len(value), *shapes.pop())
     if type(value) is np.ndarray:
-        return value.shape if value.dtype.kind in NUMBERS else None
-    if (type(value) is int and abs(value) < 2**63) or type(value) is float:
+        return value.shape if value.dtype.kind in NUMBERS + "c" else None
+    if (type(value) is int and abs(value) < 2**63) or type(value) in (bool, float, complex):
         return ()
-    return () if isinstance(value, np.generic) and value.dtype.kind in NUMBERS else None
+    return () if isinstance(value, np.generic) and value.dtype.kind in NUMBERS + "c" else None
 
 
 def _close(want: np.ndarray, have: np.ndarray, rtol: float, atol: float) -> bool:

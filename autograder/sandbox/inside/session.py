@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .channel import Source, Unencodable, adopt, encode, frame, receive, type_name
+from .check import Foreign, plain
 from .shell import NOTHING, Collector, Shell, safe_text
 
 _exit = os._exit
@@ -105,7 +106,9 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         arguments = [_callable_of(value) if type(value) is Source else value for value in args]
         try:
-            answer = {"kind": "value", "value": encode(function(*arguments))}
+            answer = {"kind": "value", "value": encode(plain(function(*arguments)))}
+        except Foreign as foreign:
+            answer = {"kind": "wrong_type", "error": type_name(foreign.value)}
         except Unencodable as error:
             answer = {"kind": "wrong_type", "error": error.type_name}
         except BaseException as error:  # noqa: BLE001 - whatever the student's code raises is its answer
