@@ -69,6 +69,10 @@ class NoWorkers(RuntimeError):
     """A cluster has no workers."""
 
 
+FOLLOWED = ("autograder.exercises.", "lectures_lib.")
+"""Packages whose modules decide what an exercise's right answers are."""
+
+
 @functools.cache
 def version() -> Version:
     """Return the version that this process runs."""
@@ -98,10 +102,10 @@ def grader_digest(assignment: str) -> str:
 
 
 def _course_modules(module: ModuleType) -> Iterator[ModuleType]:
-    """Modules of the reference library that a module's names come from."""
+    """Modules of the exercises and of the reference library that a module's names come from."""
     for value in vars(module).values():
         name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        if isinstance(name, str) and name.startswith("lectures_lib.") and name in sys.modules:
+        if isinstance(name, str) and name.startswith(FOLLOWED) and name in sys.modules:
             yield sys.modules[name]
 
 

@@ -1,4 +1,4 @@
-"""What is checked, a module an assignment. The engine finds exercises here by the assignment's name and knows no other."""
+"""What is checked: a package an assignment, in it a module an exercise. The engine finds exercises by the assignment's name alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autograder.exercise import Exercise
 
 
 def module(assignment: str) -> ModuleType:
-    """Return the module that declares an assignment's exercises.
+    """Return the package that declares an assignment's exercises.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """A Dask cluster of processes of its own on loopback: what happens when parts of it die, or have another version."""
 
 import contextlib
+import inspect
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from autograder.cluster import grader_digest
 
 ROOT = Path(__file__).parents[2]
 DASK = Path(sys.executable).with_name("dask")
@@ -109,3 +112,13 @@ def test_a_scheduler_without_workers(waiting_class, cluster, tools):
         2,
         "autograder: the Dask scheduler has no workers: start some with 'dask worker', with --nthreads 1\n",
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["autograder.exercises.em.hard_em", "autograder.exercises.em.shared", "lectures_lib.em"]
+)
+def test_grades_are_out_of_date_when_what_decides_them_changes(name, monkeypatch):
+    before = grader_digest("em")
+    source = inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "#" * (module.__name__ == name))
+    assert grader_digest("em") != before
