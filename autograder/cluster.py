@@ -23,9 +23,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import dask
-from distributed import Client, LocalCluster, Worker, as_completed, get_worker
+from distributed import Client, LocalCluster, Security, Worker, as_completed, get_worker
 
-from autograder import check, checks, exercises, grade, intake, preload, rebuild
+from autograder import check, checks, exercises, grade, intake, preload, rebuild, unix_sockets
 from autograder.grade import Graded, Task, failure, grade_submission
 from autograder.sandbox import Limits, Sandbox
 
@@ -73,16 +73,21 @@ FOLLOWED = ("autograder.exercises.", "lectures_lib.")
 """Packages whose modules decide what an exercise's right answers are."""
 
 
-@functools.cache
-def version() -> Version:
-    """Return the version that this process runs."""
+def files_digest() -> str:
+    """Digest of the course's program as it is on the disk."""
     digest = hashlib.sha256()
     for package in ("autograder", "lectures_lib"):
         folder = Path(importlib.import_module(package).__file__).parent
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{package}/{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def version() -> Version:
+    """Return the version that this process runs."""
     packages = tuple(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    return Version(digest.hexdigest(), platform.python_version(), packages)
+    return Version(files_digest(), platform.python_version(), packages)
 
 
 def grader_digest(assignment: str) -> str:
@@ -116,7 +121,7 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
     Raises
     ------
     ConnectionError
-        If the scheduler doesn't answer.
+        If the scheduler doesn't answer, or its certificates are missing.
     """
     quiet = {
         "distributed.admin.system-monitor.gil.enabled": False,
@@ -125,11 +130,19 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
         "distributed.scheduler.allowed-failures": 2,
         "distributed.comm.timeouts.connect": "20s",
     }
+    local = {
+        # Beside its sockets every part of a cluster has an HTTP server on a port of loopback: it is to say nothing.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        # The server that workers are forked from may have been killed: its successor has not imported this.
+        "distributed.worker.preload": ["autograder.unix_sockets"],
+    }
     with dask.config.set(quiet), _without_tracebacks():
         if scheduler:
+            _check_certificates(scheduler)
             try:
                 client = Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)
-            except (OSError, TimeoutError, ValueError) as error:
+            except (OSError, TimeoutError, ValueError, RuntimeError) as error:
                 raise ConnectionError(
                     f"no Dask scheduler answers at {scheduler}: is it running, and is the address right?"
                 ) from error
@@ -138,11 +151,14 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
             return
         preload.start([assignment])
         with (
+            dask.config.set(local),
+            unix_sockets.private_folder() as folder,
             LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
                 processes=True,
-                host="127.0.0.1",
+                protocol=unix_sockets.SCHEME,
+                host=folder,
                 dashboard_address=None,
                 # Without a dashboard too the scheduler opens an HTTP server, on port 8787 of all addresses by default.
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
@@ -152,6 +168,22 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
             Client(cluster, set_as_default=False) as client,
         ):
             yield client
+
+
+def _check_certificates(scheduler: str) -> None:
+    """Raise ConnectionError unless Dask's own configuration has what an encrypted connection takes."""
+    advice = "see distributed.comm.tls in Dask's configuration, and the guide for instructors"
+    try:
+        certificates = Security().get_connection_args("client")
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"the certificates for TLS can't be read ({error}): {advice}") from error
+    encrypted = scheduler.startswith("tls://")
+    if encrypted and certificates["ssl_context"] is None:
+        raise ConnectionError(f"{scheduler} is encrypted, which takes certificates: {advice}")
+    if certificates["require_encryption"] and not encrypted:
+        raise ConnectionError(
+            f"{scheduler} is not encrypted, and Dask's configuration asks for that: {advice}"
+        )
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import nbformat
 
-from autograder import exercises, feedback, gradebook
+from autograder import cluster, exercises, feedback, gradebook
 from autograder.cluster import ClusterLost, OtherVersion, connect, grade_tasks, grader_digest, prepare
 from autograder.course import Course
 from autograder.grade import Graded, Task, failure
@@ -99,6 +99,8 @@ def grade(
         limits = limits or course.limits()
     except ValueError as error:
         raise NotGradable(str(error)) from None
+    if cluster.files_digest() != cluster.version().course:  # a formgrader may run for days
+        raise NotGradable("the course's program has changed since this program was started: start it again")
     check_assignment(course, assignment)
     present = course.students(assignment)
     unknown = sorted(set(students or ()) - set(present))
@@ -125,6 +127,15 @@ def grade(
     return reports
 
 
+_ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EACCES: "give yourself the right to write there",
+    errno.EPERM: "give yourself the right to write there",
+}
+"""What to do about files that can't be written."""
+
+
 def _recorded(course: Course, graded: Iterator[tuple[Task, Graded]]) -> Iterator[Report]:
     """Write results as they come, and hand on what was written."""
     try:
@@ -140,7 +151,7 @@ def _recorded(course: Course, graded: Iterator[tuple[Task, Graded]]) -> Iterator
     except GradebookError as error:
         raise Stopped(str(error)) from error
     except OSError as error:
-        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
+        advice = _ADVICE.get(error.errno, "mend that")
         raise Stopped(
             f"{error.filename or course.directory} can't be written ({error.strerror}): {advice}, and start again; "
             "what is graded is kept"

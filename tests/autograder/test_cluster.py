@@ -1,18 +1,22 @@
-"""A Dask cluster of processes of its own on loopback: what happens when parts of it die, or have another version."""
+"""A Dask cluster of processes of its own on loopback: what if parts of it die or have another version, and who may speak to it."""
 
 import contextlib
 import inspect
+import json
 import os
 import re
 import shutil
 import signal
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
 
-from autograder.cluster import grader_digest
+from autograder.cluster import connect, grader_digest
 
 ROOT = Path(__file__).parents[2]
 DASK = Path(sys.executable).with_name("dask")
@@ -23,10 +27,11 @@ pytestmark = pytest.mark.timeout(1800)  # several whole runs each, which a busy 
 class Cluster:
     """A scheduler and its workers, each a process of its own."""
 
-    def __init__(self, stack, folder):
+    def __init__(self, stack, folder, *options, **environment):
         self._stack = stack
         self._log = folder / "cluster.log"
-        self.scheduler = self._start("scheduler", "--port", "0", *LOCAL)
+        self._environment = environment
+        self.scheduler = self._start("scheduler", "--port", "0", *LOCAL, *options)
         self.workers = []
 
     def _start(self, *arguments, **environment):
@@ -35,7 +40,7 @@ class Cluster:
             [DASK, *arguments],
             stdout=log,
             stderr=log,
-            env={**os.environ, **environment},
+            env={**os.environ, **self._environment, **environment},
             cwd=self._log.parent,
         )
         self._stack.callback(process.wait, 60)
@@ -46,7 +51,7 @@ class Cluster:
         return re.findall(pattern, self._log.read_text())
 
     def address(self, tools):
-        return tools.wait_until(lambda: self.said(r"Scheduler at:\s+(tcp://\S+)"))[0]
+        return tools.wait_until(lambda: self.said(r"Scheduler at:\s+(t\w\w://\S+)"))[0]
 
     def add(self, tools, count=1, **environment):
         """Start workers, and wait until the scheduler has them."""
@@ -122,3 +127,104 @@ def test_grades_are_out_of_date_when_what_decides_them_changes(name, monkeypatch
     source = inspect.getsource
     monkeypatch.setattr(inspect, "getsource", lambda module: source(module) + "#" * (module.__name__ == name))
     assert grader_digest("em") != before
+
+
+def listening(pids):
+    """Ports, with their addresses, at which any of these processes listens by TCP."""
+    inodes = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                inodes |= set(re.findall(r"socket:\[(\d+)\]", str(link.readlink())))
+    lines = (Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()).splitlines()
+    rows = (line.split() for line in lines if "inode" not in line)
+    found = (row[1].split(":") for row in rows if row[3] == "0A" and row[9] in inodes)
+    return [(int(port, 16), address) for address, port in found]
+
+
+def answer(port):
+    """The first line that a port answers a request of HTTP with."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(b"GET /info/main/workers.html HTTP/1.0\r\n\r\n")
+        return connection.makefile("rb").readline()
+
+
+CONNECT = """
+import os, socket, sys
+os.setgid(65534), os.setuid(65534)
+sock = socket.socket(socket.AF_UNIX)
+try:
+    sock.connect(sys.argv[1])
+except PermissionError:
+    print("refused")
+"""
+
+
+def test_nobody_else_can_speak_to_a_local_cluster(tools):
+    """Are its sockets in a folder that is closed to others, and does what listens on loopback beside them say nothing?"""
+    with connect(None, 1, "gibbs_principle") as client:
+        assert client.submit(sum, [1, 2]).result() == 3
+        parts = [client.scheduler.address, *client.scheduler_info()["workers"]]
+        places = [Path(address.removeprefix("unix://")) for address in parts]
+        folder = places[0].parent
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for place in places:
+            assert (place.parent, place.is_socket()) == (folder, True)
+            if os.geteuid() == 0:
+                other = [sys.executable, "-c", CONNECT, place]
+                assert subprocess.run(other, capture_output=True, text=True, check=True).stdout == "refused\n"
+        ports = listening([os.getpid(), *tools.descendants(os.getpid())])
+        assert ports
+        for port, address in ports:
+            assert address == "0100007F"
+            assert answer(port).startswith(b"HTTP/1.1 404")
+    assert not folder.exists()
+
+
+def test_a_cluster_with_certificates(waiting_class, tools, tmp_path, monkeypatch):
+    """Is an encrypted cluster reached with the certificates that Dask's configuration names, and with these alone?"""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:3072",
+        "-nodes",
+        "-days",
+        "365",
+        "-subj",
+        "/CN=grading",
+    ]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    own = {
+        f"{role}": {"cert": str(certificate), "key": str(key)} for role in ("scheduler", "worker", "client")
+    }
+    settings = {
+        "distributed": {"comm": {"require-encryption": True, "tls": {"ca-file": str(certificate), **own}}}
+    }
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "dask" / "tls.yaml").write_text(json.dumps(settings))
+    with contextlib.ExitStack() as stack:
+        secured = Cluster(stack, tmp_path, "--protocol", "tls", DASK_CONFIG=str(tmp_path / "dask"))
+        address = secured.add(tools, 1)
+        assert address.startswith("tls://")
+        plain = address.replace("tls", "tcp")
+        monkeypatch.setattr("autograder.cluster.SCHEDULER_SECONDS", 2.0)
+        refused(address, f"{address} is encrypted, which takes certificates: see distributed.comm.tls")
+        refused(plain, f"no Dask scheduler answers at {plain}")
+        with dask.config.set(settings):
+            refused(plain, f"{plain} is not encrypted, and Dask's configuration asks for that")
+        with dask.config.set({"distributed.comm.tls.ca-file": str(tmp_path / "lost")}):
+            refused(address, "the certificates for TLS can't be read ([Errno 2] No such file or directory")
+        monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
+        run = tools.start(waiting_class, "--student", "cleo_partly_right", "--scheduler", address)
+        code, out, err = tools.finished(run)
+        assert (code, out) == (0, "gibbs_principle: 1 graded now, 7 submissions in all\n"), err
+
+
+def refused(address, message):
+    """Check that a connection fails with a message."""
+    with pytest.raises(ConnectionError) as error, connect(address, 1, "gibbs_principle"):
+        pass
+    assert message in str(error.value)
