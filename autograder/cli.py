@@ -77,7 +77,7 @@ example:
 
 DOCTOR_HELP = """\
 Tell what this machine can do for the course (sandbox, limits, memory, gradebook), and what to install or to mend.
-The exit code is 0 if grading can go on, and 1 if something has to be mended first.
+The exit code is 0 if grading can go on, 1 if something has to be mended first, and 2 if there is no course here.
 
 example:
   autograder doctor
@@ -100,6 +100,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
+    except BrokenPipeError:  # of `autograder table em | head`, say: whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INCOMPLETE
     except (
         CommandError,
         GradebookError,
@@ -120,8 +123,8 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_USAGE
     except OSError as error:
         print(
-            f"autograder: {error.filename}: {error.strerror or error}: see that it is there, that you may write to it, "
-            "and that the disk isn't full",
+            f"autograder: {error.filename or arguments.course}: {error.strerror or error}: see that it is there, "
+            "that you may write to it, and that the disk isn't full",
             file=sys.stderr,
         )
         return EXIT_USAGE
@@ -424,7 +427,7 @@ def _overview(arguments: argparse.Namespace) -> int:
 book:      {course.directory / "_build" / "html" / "index.html"}
 release:   {course.release_folder} (a folder an assignment, to hand out)
 feedback:  {pages} (a page a student and assignment)
-gradebook: {course.db_url}
+gradebook: {doctor.without_secrets(course.db_url)}
 formgrader and manual marks: make lab""")
     return EXIT_DONE
 

