@@ -3,7 +3,8 @@
 A list of what is denied, not of what is allowed: NumPy, numba and Matplotlib are free to use anything
 ordinary that was there when this was written. Denied is what widens the kernel's attack surface (bpf,
 io_uring, keyrings, performance counters, ...), what leaves the sandbox (namespaces, mounts, tracing), what
-makes memory that the watchdog can't see (memfd, System V shared memory), and sockets other than Unix ones.
+makes memory that the watchdog can't see (memfd, System V shared memory), what two submissions that are graded at
+the same time could tell each other by (locks and watches on files of the machine), and sockets other than Unix ones.
 """
 
 from __future__ import annotations
@@ -59,6 +60,15 @@ _DENIED = {
     "msgsnd": (69, 189),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    # what shows, through a file that all sandboxes of the machine see, what another one does with it
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "fadvise64": (221, 223),
+    "readahead": (187, 213),
+    "mincore": (27, 232),
+    "preadv2": (327, 286),
+    "cachestat": (451, 451),
     # kernel interfaces that no exercise needs
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -100,6 +110,10 @@ _SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
 _KILL = (62, 129)
 _SETSID = (112, 157)
+_FLOCK = (73, 32)
+_FCNTL = (72, 25)
+_FCNTL_LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and their kin for open files
+_FCNTL_LOOKS = (5, 36, 1024, 1025, 1026)  # F_GETLK, its kin, leases, notices of changes
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_*
 
 _NAMESPACES = (
@@ -121,7 +135,12 @@ _KILL_PROCESS = 0x80000000
 _ERRNO = 0x00050000
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; the low half of the argument
+_NUMBER, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = (
+    0,
+    4,
+    16,
+    24,
+)  # in struct seccomp_data; an argument's low half
 
 
 def program(machine: str) -> bytes:
@@ -170,8 +189,20 @@ def program(machine: str) -> bytes:
     ]
     # Where the kernel shares the processors among Unix sessions, one of a submission's own would be a share more.
     code += [(_JUMP_EQUAL, 0, 1, _SETSID[column]), refuse(0)]  # no error: it seems to have worked
-    code += [allow]
+    # A lock on a file that other sandboxes see would tell them something. One's own files are one's own: it seems to work.
+    code += [(_JUMP_EQUAL, 0, 1, _FLOCK[column]), refuse(0)]
+    code += [(_JUMP_EQUAL, 0, 2 + 2 * len(_FCNTL_LOCKS + _FCNTL_LOOKS), _FCNTL[column])]
+    code += [(_LOAD, 0, 0, _SECOND_ARGUMENT)]
+    for command in _FCNTL_LOCKS + _FCNTL_LOOKS:
+        code += [(_JUMP_EQUAL, 0, 1, command), refuse(0 if command in _FCNTL_LOCKS else errno.EPERM)]
+    code += [allow, allow]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+
+
+def is_available() -> bool:
+    """Tell whether this kernel has seccomp, and this machine a table here."""
+    with open("/proc/self/status") as file:
+        return os.uname().machine in _MACHINES and any(line.startswith("Seccomp:") for line in file)
 
 
 def install() -> None:

@@ -22,12 +22,14 @@ NUMBERS = {  # from the kernel's own tables: (x86_64, aarch64)
     "exit_group": (231, 94),
     "pipe2": (293, 59),
     "getrandom": (318, 278),
+    "preadv": (295, 69),
+    "flistxattr": (196, 13),
 }
 
 
-def evaluate(program: bytes, architecture: int, number: int, argument: int = 0) -> int | str:
+def evaluate(program: bytes, architecture: int, number: int, argument: int = 0, second: int = 0) -> int | str:
     """Interpret a filter for one system call: the error number, or what else happens."""
-    data = struct.pack("<IIQQ", number, architecture, 0, argument) + bytes(40)
+    data = struct.pack("<IIQQQ", number, architecture, 0, argument, second) + bytes(32)
     code = list(struct.iter_unpack("<HBBI", program))
     accumulator = 0
     place = 0
@@ -56,8 +58,8 @@ class TestProgram:
     def column(self, machine: str) -> int:
         return list(MACHINES).index(machine)
 
-    def ask(self, machine: str, number: int, argument: int = 0) -> int | str:
-        return evaluate(seccomp.program(machine), MACHINES[machine], number, argument)
+    def ask(self, machine: str, number: int, *arguments: int) -> int | str:
+        return evaluate(seccomp.program(machine), MACHINES[machine], number, *arguments)
 
     def test_what_is_denied(self, machine: str) -> None:
         """Is every call of the table refused?"""
@@ -105,6 +107,17 @@ class TestProgram:
     def test_unix_sessions(self, machine: str) -> None:
         """Does a process that makes a session of its own hear that it has one?"""
         assert self.ask(machine, (112, 157)[self.column(machine)]) == 0
+
+    def test_file_locks(self, machine: str) -> None:
+        """Does a lock seem to be had, and can nobody ask for another's, while all else about descriptors works?"""
+        assert self.ask(machine, (73, 32)[self.column(machine)]) == 0
+        number = (72, 25)[self.column(machine)]
+        for command in (6, 7, 37, 38):
+            assert self.ask(machine, number, 3, command) == 0
+        for command in (5, 36, 1024, 1025, 1026):
+            assert self.ask(machine, number, 3, command) == errno.EPERM
+        for command in (0, 1, 2, 3, 4, 1030, 1031, 1032):  # duplicates, flags, sizes of pipes
+            assert self.ask(machine, number, 3, command) == ALLOW
 
     def test_unknown_calls(self, machine: str) -> None:
         """Are calls that a later kernel may have taken for not there?"""
