@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from autograder import checks, demonstration, exercises
+from autograder.exercise import Exercise
 from autograder.grade import Task, grade_submission
-from autograder.intake import parse
+from autograder.intake import Submission, SubmittedCell, parse
 from autograder.sandbox import Sandbox
 from tests.attacks.submission import FULL, FUNCTIONS, NAME
 
@@ -139,6 +141,60 @@ def test_memory_of_every_process(task, monkeypatch):
         server = descendants(sandbox._server.pid)[1:]
         assert len(server) == 1
         assert found(server[0], *secrets) == []
+
+
+CONSTANTS = "def f(*args): return 0.5\nentropy = kl = elbo = posterior = quickscore = f"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the fork server's memory is closed to others than root")
+def test_memory_between_the_calls(task, monkeypatch):
+    """Are a state after each part of the notebook, and a process that has answered all calls of an exercise, as ignorant?
+
+    The code computes nothing, so a right answer in its memory would have been sent to it. What it was sent is there to be found.
+    """
+    cells = [cell for cell in task.submission.cells if cell.grade_id not in FUNCTIONS]
+    cells.insert(0, SubmittedCell("code", CONSTANTS, None))
+    blank = dataclasses.replace(task, submission=Submission(tuple(cells)))
+    texts = [text.encode() for text in TEXTS]
+    evaluate, states = checks.evaluate, []
+
+    def watched(exercise, ask, seed, max_points):
+        if not states:
+            states.extend(descendants(sandbox._server.pid)[3:])
+            for pid in states:
+                assert found(pid, texts, secret_numbers()) == []
+        sent, answers = instances_and_answers(exercise)
+        result = evaluate(exercise, ask, seed, max_points)
+        (worker,) = (pid for pid in descendants(sandbox._server.pid)[3:] if inner(pid) == ask._worker.pid)
+        assert found(worker, texts, answers) == []
+        assert found(worker, [], sent) != []
+        return result
+
+    monkeypatch.setattr(checks, "evaluate", watched)
+    with Sandbox() as sandbox:
+        assert grade_submission(blank, sandbox).report.points == 0
+    assert len(states) > len(FUNCTIONS)
+
+
+def inner(pid: int) -> int:
+    """A process's id as its own namespace counts."""
+    (line,) = (x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("NSpid:"))
+    return int(line.split()[-1])
+
+
+def instances_and_answers(exercise: Exercise) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the last instance, and of all right answers, but for those that were sent too."""
+    sent, answers = [], []
+    for item in exercise.properties:
+        for instance in checks.instances_of(exercise, item, SEED):
+            values = [
+                x for arg in instance.args if np.asarray(arg).dtype == float for x in np.ravel(arg).tolist()
+            ]
+            sent += [x for x in values if len(repr(x)) > 15]
+            answers += [
+                x for x in np.ravel(exercise.reference(*instance.args)).tolist() if len(repr(x)) > 15
+            ][:2]
+    return np.array(sent[-5:]), np.array(sorted(set(answers) - set(sent)))[:20]
 
 
 LOOK = """

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from markupsafe import Markup
+from nbgrader.api import Gradebook
 
 from autograder import demonstration, exercises, grade_class, gradebook
 from autograder.course import Course
+from autograder.exporters import Canvas, Moodle, Table, gradescope_results
 from autograder.sandbox import Limits
+from tests.autograder.hidden_numbers import Secrets
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cell_seconds=4, call_seconds=2)
@@ -582,6 +585,7 @@ def course(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     shutil.copytree(ROOT / "solutions", folder / "solutions")
+    (folder / ".hidden_seed").write_text("5eed\n")
     course = Course(folder)
     for assignment in FUNCTIONS:
         demonstration.write(assignment, course.source_path(assignment), course.submitted_folder)
@@ -648,6 +652,44 @@ def test_nothing_leaks_to_the_cheats(course, assignment):
     printed = "".join(str(output.get("text", "")) for run in report.cells for output in run.outputs)
     assert "found: []" in printed
     assert "no reference here" in printed
+
+
+@assignments
+def test_no_hidden_number_is_in_any_page_or_export(course, assignment):
+    """Neither a hidden instance nor a right answer, in whatever decimal form, in what a student or an instructor is given."""
+    secrets = Secrets(assignment, course.hidden_seed())
+    places = (course.autograded_folder, course.feedback_folder)
+    paths = [path for place in places for path in place.glob(f"*/{assignment}/*") if path.is_file()]
+    texts = {str(path): html.unescape(path.read_text(encoding="utf-8")) for path in paths}
+    with Gradebook(course.db_url) as book:
+        for exporter in (Canvas, Moodle, Table):
+            target = course.directory / f"{exporter.__name__}.csv"
+            exporter(to=str(target), assignment=[assignment]).export(book)
+            texts[target.name] = target.read_text(encoding="utf-8")
+        comments = [
+            c for s in book.assignment_submissions(assignment) for n in s.notebooks for c in n.comments
+        ]
+        texts["gradebook"] = "\n".join(c.comment or "" for c in comments)
+    for report in grade_class.reports(course, assignment):
+        texts[f"{report.student}, results.json"] = json.dumps(gradescope_results(report, report.points))
+    assert len(texts) > 4 * len(EXPECTED[assignment])
+    assert {place: found for place, text in texts.items() if (found := secrets.found(text))} == {}
+
+
+@assignments
+def test_the_search_finds_a_hidden_number(course, assignment):
+    """In several forms, and lists of numbers with few digits."""
+    secrets = Secrets(assignment, course.hidden_seed())
+    number = sorted(secrets.numbers)[0]
+    for text in (
+        f"x = {number[0]}.{number[1:]}e-05,",
+        f"[-0.00{number}123 1.]",
+        f'"{number[:3]}.{number[3:]}9"',
+    ):
+        assert secrets.found(text) == [number]
+    entries = min(run for run in secrets.lists if "n" not in run).split()
+    for separator in (", ", " ", ",\n    "):
+        assert secrets.found(f"array([0.5, {separator.join(entries)}])") == [" ".join(entries)]
 
 
 def test_grading_again_changes_nothing_and_grades_nothing(course):

