@@ -213,9 +213,12 @@ def test_a_cluster_with_certificates(waiting_class, tools, tmp_path, monkeypatch
         monkeypatch.setattr("autograder.cluster.SCHEDULER_SECONDS", 2.0)
         refused(address, f"{address} is encrypted, which takes certificates: see distributed.comm.tls")
         refused(plain, f"no Dask scheduler answers at {plain}")
-        with dask.config.set(settings):
+        with dask.config.set({"distributed.comm.require-encryption": True}):
             refused(plain, f"{plain} is not encrypted, and Dask's configuration asks for that")
-        with dask.config.set({"distributed.comm.tls.ca-file": str(tmp_path / "lost")}):
+        lost = str(tmp_path / "lost")
+        with dask.config.set(
+            {"distributed.comm.tls.ca-file": lost, "distributed.comm.tls.client.cert": lost}
+        ):
             refused(address, "the certificates for TLS can't be read ([Errno 2] No such file or directory")
         monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
         run = tools.start(waiting_class, "--student", "cleo_partly_right", "--scheduler", address)
