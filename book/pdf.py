@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import build
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
@@ -25,10 +25,22 @@ PREPARE = """() => {
     all('.cell.tag_hide-cell, .cell details.hide, button, .headerlink').forEach(node => node.remove());
     all('.toggle, .dropdown').forEach(node => node.classList.remove('toggle', 'toggle-hidden', 'dropdown'));
     all('details').forEach(node => { node.open = true; });
+    // Of a slider's pictures two are printed side by side: the one that the screen shows first, and the end that is farther from it.
     all('figure.slider').forEach(figure => {
-        figure.querySelectorAll('img[hidden]').forEach(node => node.remove());
-        const control = figure.querySelector('.slider-control');
-        control.textContent = control.querySelector('output').textContent + ' (one of several pictures: on the screen a slider changes it)';
+        const frames = [...figure.querySelectorAll('img')], last = frames.length - 1;
+        const first = frames.findIndex(frame => !frame.hidden), other = first > last / 2 ? 0 : last;
+        const pair = document.createElement('div');
+        pair.className = 'printed-frames';
+        frames.forEach((frame, k) => {
+            frame.remove();
+            if (k !== first && k !== other) return;
+            const half = document.createElement('div');
+            frame.hidden = false;
+            half.append(frame, frame.dataset.label);
+            pair.append(half);
+        });
+        figure.prepend(pair);
+        figure.querySelector('.slider-control').textContent = `Two of ${frames.length} pictures: on the screen a slider shows them all.`;
     });
     const chapters = all('span[id^="document-"] + section');
     chapters.forEach(chapter => chapter.classList.add('printed-chapter'));
@@ -108,22 +120,31 @@ def name_bookmarks(path: Path, titles: list[str]) -> None:
     writer.write(path)
 
 
+def opened(browser: Browser, source: Path) -> tuple[Page, dict]:
+    """The page made ready for paper, and its headings."""
+    page = browser.new_page(color_scheme="light")
+    page.set_default_timeout(TIMEOUT)
+    page.context.set_offline(True)
+    page.goto(source.as_uri(), wait_until="load")
+    page.evaluate(FORMULAS)
+    found = page.evaluate(PREPARE)
+    page.add_style_tag(path=build.ROOT / "book" / "print.css")
+    return page, found
+
+
 def print_book(source: Path, target: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=browser_path(), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(color_scheme="light")
-        page.set_default_timeout(TIMEOUT)
-        page.context.set_offline(True)
-        page.goto(source.as_uri(), wait_until="load")
-        page.evaluate(FORMULAS)
-        found = page.evaluate(PREPARE)
-        page.add_style_tag(path=build.ROOT / "book" / "print.css")
-        pages = printed(page, target)
-        for _ in range(3):  # once would do, if numbers never changed how the contents are broken into pages
-            page.evaluate(NUMBER, [pages[k] for k in found["listed"]])
+        pages, before = [], None
+        for _ in range(4):  # twice would do, if numbers never changed how the contents are broken into pages
+            # A page of its own each time: what has been printed once may be laid out otherwise when it is printed again.
+            page, found = opened(browser, source)
+            if pages:
+                page.evaluate(NUMBER, [pages[k] for k in found["listed"]])
             before, pages = pages, printed(page, target)
+            page.close()
             if pages == before:
                 break
         browser.close()

@@ -2,7 +2,8 @@
 
 Conventions: figures have a transparent ground and black text; on a dark page the book's style sheet inverts
 their lightness and keeps their hues. Colours are those of Okabe and Ito, which colour-blind readers can tell
-apart; wherever colour carries meaning, a line style, a marker or a label carries it, too.
+apart; wherever colour carries meaning, a line style, a marker or a label carries it, too. What draws a shared
+picture returns its alt text.
 
 >>> use_book_style()
 >>> len(COLOURS)
@@ -28,6 +29,7 @@ __all__ = [
     "SPIN_COLOURS",
     "Slider",
     "draw_network",
+    "draw_pictures",
     "draw_spins",
     "new_figure",
     "use_book_style",
@@ -88,7 +90,7 @@ class Slider:
     describe : callable
         ``describe(value)`` is the text beside the slider, such as "K = 0.30".
     alt : callable
-        ``alt(value)`` says in words what the picture for this value shows.
+        ``alt(value)`` says in words what the picture for this value shows; called after ``draw(value)``.
     caption : str
         Stands below the picture.
     start : int
@@ -115,10 +117,10 @@ class Slider:
         if not 0 <= start < len(values):
             raise ValueError(f"start must be in 0..{len(values) - 1}, got {start}")
         self.labels = [describe(value) for value in values]
+        self.frames = [_png(draw(value)) for value in values]
         self.alts = [alt(value) for value in values]
         if not all(text.strip() for text in self.alts):
             raise ValueError("every picture of a slider needs alt text, got an empty one")
-        self.frames = [_png(draw(value)) for value in values]
         self.label, self.caption, self.start = label, caption, start
 
     def _repr_html_(self) -> str:
@@ -153,7 +155,7 @@ def new_figure(*args: Any, **kwargs: Any) -> tuple[Figure, Any]:
     return figure, figure.subplots(*args, **kwargs)
 
 
-def draw_spins(ax: Axes, spins: np.ndarray, title: str = "") -> None:
+def draw_spins(ax: Axes, spins: np.ndarray, title: str = "") -> str:
     """Draw an array of values in [-1, 1] as an image, -1 orange and +1 blue, without axes.
 
     Parameters
@@ -162,17 +164,72 @@ def draw_spins(ax: Axes, spins: np.ndarray, title: str = "") -> None:
     spins : ndarray, shape (rows, columns)
         Spins are drawn in two colours; other values, such as means, on a scale between them.
     title : str
+
+    Returns
+    -------
+    str
+        Alt text: how many there are, and their mean.
     """
     spins = np.asarray(spins)
     if spins.ndim != 2:
         raise ValueError(f"spins must have shape (rows, columns), got {spins.shape}")
     two_valued = bool(np.all(np.abs(spins) == 1))
     ax.imshow(spins, cmap=SPIN_COLOURS if two_valued else _SPIN_SCALE, vmin=-1, vmax=1)
+    _without_axes(ax, title)
+    kind = "spins, orange down and blue up" if two_valued else "values between orange, -1, and blue, +1"
+    return f"{spins.shape[0]} by {spins.shape[1]} {kind}; their mean is {spins.mean():+.2f}."
+
+
+_SPIN_SCALE = mpl.colors.LinearSegmentedColormap.from_list("spin_means", ["#E69F00", "#EEEEEE", "#0072B2"])
+
+
+def _without_axes(ax: Axes, title: str) -> None:
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)
 
 
-_SPIN_SCALE = mpl.colors.LinearSegmentedColormap.from_list("spin_means", ["#E69F00", "#EEEEEE", "#0072B2"])
+def draw_pictures(
+    ax: Axes, pictures: np.ndarray, columns: int, title: str = "", *, weights: bool = False
+) -> str:
+    """Draw small pictures side by side in rows.
+
+    Parameters
+    ----------
+    ax : Axes
+    pictures : ndarray, shape (n, height, width)
+        Of ink, 0 to 1, which is drawn black on a light ground.
+    columns : int
+        How many stand in a row.
+    title : str
+    weights : bool
+        Whether these are weights of any size instead: orange negative and blue positive, each picture on the scale of its largest.
+
+    Returns
+    -------
+    str
+        Alt text: how many there are, of what size, and in which colours.
+
+    Raises
+    ------
+    ValueError
+        If the array has not three dimensions, or there is no picture.
+    """
+    pictures = np.asarray(pictures, dtype=float)
+    if pictures.ndim != 3 or not pictures.size:
+        raise ValueError(f"pictures must have shape (n, height, width), got {pictures.shape}")
+    n, height, width = pictures.shape
+    # Neighbours are one pixel apart; what is nan is not drawn.
+    canvas = np.full((-(-n // columns) * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
+    for k, picture in enumerate(pictures):
+        row, column = divmod(k, columns)
+        top, left = row * (height + 1) + 1, column * (width + 1) + 1
+        scale = (np.abs(picture).max() or 1.0) if weights else 1.0
+        canvas[top : top + height, left : left + width] = picture / scale
+    lowest = -1.0 if weights else -0.12  # below 0, so that the ground of a picture shows where it ends
+    ax.imshow(canvas, cmap=_SPIN_SCALE if weights else "gray_r", vmin=lowest, vmax=1)
+    _without_axes(ax, title)
+    kind = "pictures of weights, blue positive and orange negative," if weights else "pictures"
+    return f"{n} {kind} of {height} by {width} pixels, {columns} in a row."
 
 
 def draw_network(
@@ -181,7 +238,7 @@ def draw_network(
     edges: Sequence[tuple[str, str]],
     directed: bool,
     observed: Sequence[str] = (),
-) -> None:
+) -> str:
     """Draw a graph of variables: named circles, shaded where observed, with arrows or lines between them.
 
     Parameters
@@ -193,6 +250,11 @@ def draw_network(
     directed : bool
         Arrows from the first of a pair to the second, or plain lines.
     observed : sequence of names
+
+    Returns
+    -------
+    str
+        Alt text: the variables, which of them are observed, and what joins them.
 
     Raises
     ------
@@ -219,6 +281,16 @@ def draw_network(
     for name, (x, y) in nodes.items():
         face = "#BBBBBB" if name in observed else "white"
         ax.plot(x, y, "o", ms=2 * radius_points, mfc=face, mec="black", mew=1.3)
-        ax.text(x, y, name, ha="center", va="center", color="black")
+        # No higher than the circles: one that is drawn again, as part of a second graph, covers its first name.
+        ax.text(x, y, name, ha="center", va="center", color="black", zorder=2)
     ax.margins(0.2)
     ax.set_axis_off()
+    kind, mark = ("Directed", "to") if directed else ("Undirected", "and")
+    joined = ", ".join(f"{_plain(tail)} {mark} {_plain(head)}" for tail, head in edges) or "none"
+    text = f"{kind} graph of the variables {', '.join(map(_plain, nodes))}; {'arrows' if directed else 'lines'}: {joined}"
+    return text + (f"; observed: {', '.join(map(_plain, observed))}." if observed else ".")
+
+
+def _plain(name: str) -> str:
+    """A name without the marks of Matplotlib's mathematics, which a screen reader would read out."""
+    return name.translate(str.maketrans("_", " ", "${}\\"))

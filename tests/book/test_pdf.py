@@ -39,7 +39,7 @@ def draw(k):
     axes.plot([0, k])
     return figure
 
-Slider(draw, [1, 2], "height", lambda k: f"height {k}", lambda k: f"A line that rises to {k}.", "The caption.")
+Slider(draw, [1, 2, 3], "height", lambda k: f"height {k}", lambda k: f"A line that rises to {k}.", "The caption.")
 ```
 
 ```{exercise} A question
@@ -142,11 +142,14 @@ def test_links_lead_within_the_document(printed):
 def test_page_shows_what_can_be_read_on_paper(printed):
     text = " ".join(page.extract_text() for page in printed.pages)
     assert "forty-two" in text  # answers are unfolded
-    assert "height 1 (one of several pictures" in text
+    assert "height 1" in text
+    assert "height 3" in text
+    assert "height 2" not in text  # of a slider's pictures the first and the last
+    assert "Two of 3 pictures" in text
     assert "new_figure" not in text  # code that is folded away stays out
     assert "\\(" not in text
     assert "a^2" not in text
-    assert sum(len(page.images) for page in printed.pages) == 1  # one frame of the slider
+    assert sum(len(page.images) for page in printed.pages) == 2
 
 
 def test_every_page_has_its_number(printed):
