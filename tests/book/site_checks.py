@@ -88,6 +88,16 @@ def anchors(path: Path) -> frozenset[str]:
     return frozenset(re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf8")))
 
 
+POWER = re.compile(r"\\\((-?[\d.]+) \\times 10\^\{(-?\d+)\}\\\)")
+
+
+def shown_number(element) -> str:
+    """A number that a cell has put into a page, as Python would write it."""
+    if found := POWER.fullmatch(element.text):
+        return f"{found[1]}e{found[2]}"
+    return element.text.replace("−", "-")
+
+
 # What is no prose: front matter, formulas, roles, code in a line, links, options, labels, headings' numbers.
 NO_PROSE = (
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),

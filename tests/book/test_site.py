@@ -157,8 +157,17 @@ def test_chapter_has_a_slider(chapter, pages):
     ],
 )
 def test_known_numbers_are_on_the_page(chapter, numbers, pages):
-    shown = {node.text for node in pages[f"{chapter}.html"].select("article span.pasted-text")}
+    shown = {
+        site_checks.shown_number(node) for node in pages[f"{chapter}.html"].select("article span.pasted-text")
+    }
     assert set(numbers) <= shown
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_numbers_are_set_as_in_print(chapter, pages):
+    shown = [node.text for node in pages[f"{chapter}.html"].select("article span.pasted-text")]
+    assert shown
+    assert [text for text in shown if re.search(r"^-\d|e[+-]\d", text)] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
