@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -116,7 +117,7 @@ class Slider:
             raise ValueError(f"a slider needs at least two values, got {len(values)}")
         if not 0 <= start < len(values):
             raise ValueError(f"start must be in 0..{len(values) - 1}, got {start}")
-        self.labels = [describe(value) for value in values]
+        self.labels = [_with_minus_signs(describe(value)) for value in values]
         self.frames = [_png(draw(value)) for value in values]
         self.alts = [alt(value) for value in values]
         if not all(text.strip() for text in self.alts):
@@ -136,6 +137,11 @@ class Slider:
             f' aria-label="{html.escape(self.label)}" aria-valuetext="{text}" oninput="{SHOW_FRAME}">'
             f"<output>{text}</output></div><figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )
+
+
+def _with_minus_signs(text: str) -> str:
+    """What Python prints as a hyphen before a number is a minus sign in the text of a book."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def _png(figure: Figure) -> bytes:

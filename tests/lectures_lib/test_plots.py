@@ -42,6 +42,11 @@ def test_slider_describes_each_picture_and_escapes_it():
     assert alts == [f"a line of slope {k}, in &quot;quotes&quot; &amp; signs" for k in (1, 2, 3)]
 
 
+def test_slider_labels_have_minus_signs_and_keep_their_hyphens():
+    slider = make_slider(describe=lambda value: f"log-odds -{value}.5, step-{value}")
+    assert slider.labels[0] == "log-odds −1.5, step-1"
+
+
 def test_slider_asks_for_the_words_after_the_picture_was_drawn():
     drawn = {}
 
