@@ -50,6 +50,7 @@ def test_page_opens_whole_and_offline(name, width, seen):
     assert visit.raw == []
     assert visit.bad_formulas == 0
     assert visit.unset_formulas == 0
+    assert visit.wide_formulas == []
     assert visit.overflow <= 1, f"the page is {visit.overflow} pixels wider than the window"
 
 
@@ -66,6 +67,7 @@ def test_visit_notices_what_is_wrong(tmp_path):
         matchMedia('(prefers-color-scheme: dark)').onchange = e => document.documentElement.dataset.theme = e.matches ? 'dark' : 'light';
         console.error('broken')</script>
       <article><img src="https://example.org/a.png"><p>see {ref}`x`, $x^2$</p><span class="math">x</span><mjx-merror>?</mjx-merror>
+      <mjx-container display="true" style="display: block; overflow-x: auto"><p style="width: 900px">long</p></mjx-container>
       <div style="width: 3000px">wide</div></article></html>"""
     (tmp_path / "bad.html").write_text(page, encoding="utf8")
     visit = visits.visit_pages(tmp_path, ["bad"])["bad", 390]
@@ -73,6 +75,7 @@ def test_visit_notices_what_is_wrong(tmp_path):
     assert any("network: https://example.org/a.png" in complaint for complaint in visit.complaints)
     assert visit.raw == ["$", "{ref}"]
     assert (visit.bad_formulas, visit.unset_formulas) == (1, 1)
+    assert visit.wide_formulas == ["long"]
     assert visit.overflow > 1000
     assert all("image-alt" in visit.violations[theme] for theme in visits.THEMES)
 
@@ -124,6 +127,17 @@ def test_search_finds_a_word(word, page_found, browser, site):
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#search-results a[href*='{page_found}']", timeout=20_000)
     assert complaints == []
+    page.context.close()
+
+
+def test_formula_of_an_unfolded_answer_fits_its_line(browser, site):
+    page, _ = open_page(browser, site, "em", width=390)
+    answer = page.locator(".solution.dropdown", has=page.locator("div.math")).first
+    answer.locator("button, summary").first.click()
+    page.evaluate(visits.SETTLED)
+    line = answer.locator("mjx-container[display=true]").first
+    assert line.evaluate("node => node.clientWidth") > 0
+    assert line.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
     page.context.close()
 
 

@@ -47,8 +47,14 @@ VISIBLE_TEXT = """() => {
 # The theme fades colours in: halfway through, axe would measure a contrast that no reader sees for long.
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important }"
 FORMULAS = "() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null"
+# What fit_formulas.js does waits for a frame.
+SETTLED = (
+    "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+)
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 BAD_FORMULAS = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
+WIDE_FORMULAS = """() => [...document.querySelectorAll('article mjx-container[display=true]')]
+    .filter(node => node.scrollWidth > node.clientWidth + 1).map(node => node.textContent.slice(0, 80))"""
 UNSET_FORMULAS = "[...document.querySelectorAll('article .math')].filter(node => !node.querySelector('mjx-container')).length"
 
 
@@ -62,6 +68,7 @@ class Visit:
     raw: list[str] = field(default_factory=list)  # marks of TeX or MyST in the text
     bad_formulas: int = 0
     unset_formulas: int = 0
+    wide_formulas: list[str] = field(default_factory=list)  # that scroll inside their line
     overflow: int = 0  # pixels beyond the window's width
     violations: dict[str, str] = field(default_factory=dict)  # axe's report, by theme
 
@@ -96,6 +103,8 @@ async def look(browser, address: str, width: int) -> Visit:
     visit.raw = [mark for mark in RAW if mark in text]
     visit.bad_formulas = await page.evaluate(BAD_FORMULAS)
     visit.unset_formulas = await page.evaluate(UNSET_FORMULAS)
+    await page.evaluate(SETTLED)
+    visit.wide_formulas = await page.evaluate(WIDE_FORMULAS)
     visit.overflow = await page.evaluate(OVERFLOW)
     for theme in THEMES:
         await page.emulate_media(
