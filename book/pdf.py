@@ -105,7 +105,7 @@ def flat(outline: list) -> list:
 
 def name_bookmarks(path: Path, titles: list[str]) -> None:
     """Chromium doubles some words of a title that is broken over lines, so the titles are set anew; the document gets its own, too."""
-    writer = PdfWriter(clone_from=path)
+    writer = PdfWriter(path, incremental=True)
     marks = iter(titles)
 
     def name(mark) -> None:
