@@ -124,8 +124,13 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
         If the scheduler doesn't answer, or its certificates are missing.
     """
     quiet = {
+        # What Dask measures of itself many times a second, in every process, for a dashboard that isn't there.
         "distributed.admin.system-monitor.gil.enabled": False,
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.admin.tick.interval": "1s",
         "distributed.worker.profile.enabled": False,
+        "distributed.worker.memory.monitor-interval": "1s",
+        "distributed.scheduler.active-memory-manager.start": False,
         "distributed.worker.multiprocessing-method": preload.METHOD,
         "distributed.scheduler.allowed-failures": 2,
         "distributed.comm.timeouts.connect": "20s",

@@ -235,9 +235,12 @@ def _cells(notebook: NotebookNode, functions: set[str]) -> Iterator[_Cell]:
         )
 
 
+_LEXER = PythonLexer()
+_COLOURS = HtmlFormatter(nowrap=True, classprefix="c-")
+
+
 def _code(source: str) -> Markup:
-    colours = HtmlFormatter(nowrap=True, classprefix="c-")
-    return Markup(highlight(source, PythonLexer(), colours))  # the formatter escapes the code
+    return Markup(highlight(source, _LEXER, _COLOURS))  # the formatter escapes the code
 
 
 class _Renderer(mistune.HTMLRenderer):
@@ -247,9 +250,11 @@ class _Renderer(mistune.HTMLRenderer):
         return f"<p><strong>{text}</strong></p>\n"
 
 
+_RENDER = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["math", "table"])
+
+
 def _markdown(source: str) -> Markup:
-    render = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["math", "table"])
-    html = render(source)
+    html = _RENDER(source)
     tags = nh3.ALLOWED_TAGS - {"img", "map", "area"}
     clean = nh3.clean(
         html,

@@ -13,7 +13,9 @@ The stages, in their order and with the reason for it:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import json
 import time
 import traceback
 from collections.abc import Iterator
@@ -88,7 +90,7 @@ class _Found(NamedTuple):
 def grade_submission(task: Task, sandbox: Sandbox) -> Graded:
     """Grade one submission. Whatever it does, the result is a report: failures are results with a reason."""
     started = time.perf_counter()
-    source = nbformat.reads(task.source, as_version=4)
+    source = _read(task.source)
     declared = exercises.load(task.assignment)
     refusal = task.submission.reason if isinstance(task.submission, Refused) else ""
     rebuilt = rebuild(source, None if refusal else task.submission)
@@ -114,12 +116,18 @@ def grade_submission(task: Task, sandbox: Sandbox) -> Graded:
         seconds={**found.seconds, "total": time.perf_counter() - started},
         check_seconds=found.check_seconds,
     )
-    return Graded(report, nbformat.writes(rebuilt.notebook))
+    return Graded(report, json.dumps(rebuilt.notebook))
+
+
+@functools.lru_cache(maxsize=4)
+def _read(source: str) -> NotebookNode:
+    """The instructor's notebook, which is the same for a whole class; `rebuild` copies what it takes of it."""
+    return nbformat.reads(source, as_version=4)
 
 
 def failure(task: Task, error: BaseException) -> Graded:
     """What a submission gets when the grader itself failed on it: no points, and a reason that asks for a person."""
-    source = nbformat.reads(task.source, as_version=4)
+    source = _read(task.source)
     rebuilt = rebuild(source, None)
     reason = f"the grader failed and a person must look: {type(error).__name__}"
     declared = exercises.load(task.assignment)
@@ -135,7 +143,7 @@ def failure(task: Task, error: BaseException) -> Graded:
         submission_digest="",  # never current: the next run tries again
         assignment_digest=task.assignment_digest,
     )
-    return Graded(report, nbformat.writes(rebuilt.notebook))
+    return Graded(report, json.dumps(rebuilt.notebook))
 
 
 def _chunks(notebook: NotebookNode) -> Iterator[_Chunk]:
@@ -224,6 +232,8 @@ def _run_chunk(
 
     A cell that loses its process is left out: the chunk starts again from `start` without it.
     """
+    if not chunk.cells:
+        return start
     limits = sandbox.limits
     lost: dict[int, str] = {}
     before = limits.output_bytes - _size(runs)

@@ -20,15 +20,20 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import (
     Assignment,
+    BaseCell,
+    Comment,
     Grade,
     Gradebook,
     InvalidEntry,
     MissingEntry,
+    Notebook,
     SubmittedAssignment,
     SubmittedNotebook,
 )
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import joinedload, selectinload
 
 from autograder.course import Course, find_programs
 from autograder.intake import read_timestamp
@@ -45,6 +50,42 @@ ROUNDING = 1e-9
 """Points are sums of a few shares: they may exceed the maximum by rounding, and by nothing else."""
 
 _T = TypeVar("_T")
+
+
+def _of_submission(statement: Select) -> Select:
+    """Of submitted notebooks the one of a student and an assignment."""
+    return (
+        statement.join(SubmittedNotebook.notebook)
+        .join(SubmittedNotebook.assignment)
+        .join(SubmittedAssignment.assignment)
+        .where(
+            SubmittedAssignment.student_id == bindparam("student"),
+            Assignment.name == bindparam("assignment"),
+            Notebook.name == bindparam("assignment"),
+        )
+    )
+
+
+# Queries of every submission, made once, since SQLAlchemy takes longer to make one than to run it.
+_SUBMITTED_NOTEBOOK = _of_submission(select(SubmittedNotebook)).options(
+    joinedload(SubmittedNotebook.assignment),
+    selectinload(SubmittedNotebook.grades).joinedload(Grade.cell),
+    selectinload(SubmittedNotebook.comments).joinedload(Comment.cell),
+)
+_STANDING = _of_submission(
+    select(
+        SubmittedNotebook.score,
+        SubmittedNotebook.max_score,
+        SubmittedNotebook.late_submission_penalty,
+        SubmittedNotebook.needs_manual_grade,
+    )
+)
+_MANUAL_SCORES = _of_submission(
+    select(BaseCell.name, Grade.manual_score).join(Grade.cell).join(Grade.notebook)
+).where(Grade.manual_score.is_not(None))
+_MANUAL_COMMENTS = _of_submission(
+    select(BaseCell.name, Comment.manual_comment).join(Comment.cell).join(Comment.notebook)
+).where(Comment.manual_comment != "")
 
 
 class GradebookError(RuntimeError):
@@ -185,31 +226,28 @@ def is_current(
 
 def manual_marks(course: Course, student: str, assignment: str) -> dict[str, tuple[float | None, str]]:
     """Return what a person gave: grade id -> (score or None, comment or "")."""
-    marks: dict[str, tuple[float | None, str]] = {}
-    with _submitted(course, student, assignment) as submitted:
-        if submitted is None:
-            return marks
-        for grade in submitted.grades:
-            if grade.manual_score is not None:
-                marks[grade.name] = (grade.manual_score, "")
-        for comment in submitted.comments:
-            if comment.manual_comment:
-                score, _ = marks.get(comment.name, (None, ""))
-                marks[comment.name] = (score, comment.manual_comment)
+    if not _has_database(course):
+        return {}
+    names = {"student": student, "assignment": assignment}
+    with contextlib.ExitStack() as stack:
+        gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
+        marks = {name: (score, "") for name, score in gradebook.db.execute(_MANUAL_SCORES, names)}
+        for name, comment in gradebook.db.execute(_MANUAL_COMMENTS, names):
+            marks[name] = (marks.get(name, (None, ""))[0], comment)
     return marks
 
 
 def standing(course: Course, student: str, assignment: str) -> Standing | None:
     """Return a submission's score as the gradebook has it, or None if it isn't in the gradebook."""
-    with _submitted(course, student, assignment) as submitted:
-        if submitted is None:
-            return None
-        return Standing(
-            float(submitted.score),
-            float(submitted.max_score),
-            float(submitted.late_submission_penalty or 0),
-            bool(submitted.needs_manual_grade),
-        )
+    if not _has_database(course):
+        return None
+    with contextlib.ExitStack() as stack:
+        gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
+        found = gradebook.db.execute(_STANDING, {"student": student, "assignment": assignment}).one_or_none()
+    if found is None:
+        return None
+    score, max_score, late_penalty, waits = found
+    return Standing(float(score), float(max_score), float(late_penalty or 0), bool(waits))
 
 
 def waiting(course: Course, assignment: str) -> list[str]:
@@ -225,20 +263,6 @@ def waiting(course: Course, assignment: str) -> list[str]:
             .distinct()
         )
         return sorted(student for (student,) in rows)
-
-
-@contextlib.contextmanager
-def _submitted(course: Course, student: str, assignment: str) -> Iterator[SubmittedNotebook | None]:
-    if not _has_database(course):
-        yield None
-        return
-    with contextlib.ExitStack() as stack:
-        gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
-        try:
-            found = gradebook.find_submission_notebook(assignment, assignment, student)
-        except MissingEntry:
-            found = None
-        yield found
 
 
 @contextlib.contextmanager
@@ -380,39 +404,50 @@ def _write_scores(
     """Write what the grader found; returns whether the course's rule for late submissions has to be asked."""
     given = {_marks(cell)["grade_id"]: cell.source for cell in stubs.cells if _marks(cell).get("solution")}
     results = {result.exercise.rpartition(".")[2]: result for result in report.exercises}
-    submission = _submission(gradebook, report, submitted)
-    written = next(found for found in submission.notebooks if found.name == report.assignment)
-    grades = {grade.name: grade for grade in written.grades}
-    comments = {comment.name: comment for comment in written.comments}
-    for cell in notebook.cells:
-        grade_id = _marks(cell).get("grade_id")
-        blank = grade_id in given and cell.source.strip() in ("", given[grade_id].strip())
-        if _marks(cell).get("grade"):
-            grade = grades[grade_id]
-            # As nbgrader does: an answer in words waits for a person, unless there is none.
-            grade.auto_score = points.get(grade_id, 0.0 if blank else None)
-            grade.needs_manual_grade = _needs_person(grade, report, changed)
-        if _marks(cell).get("solution"):
-            comments[grade_id].auto_comment = _comment(results.get(grade_id), blank)
-    late = submission.total_seconds_late > 0 or bool(written.late_submission_penalty)
-    gradebook.db.commit()
-    return late
+    with _one_transaction(gradebook):
+        written = _submitted_notebook(gradebook, report, submitted)
+        grades = {grade.name: grade for grade in written.grades}
+        comments = {comment.name: comment for comment in written.comments}
+        for cell in notebook.cells:
+            grade_id = _marks(cell).get("grade_id")
+            blank = grade_id in given and cell.source.strip() in ("", given[grade_id].strip())
+            if _marks(cell).get("grade"):
+                grade = grades[grade_id]
+                # As nbgrader does: an answer in words waits for a person, unless there is none.
+                grade.auto_score = points.get(grade_id, 0.0 if blank else None)
+                grade.needs_manual_grade = _needs_person(grade, report, changed)
+            if _marks(cell).get("solution"):
+                comments[grade_id].auto_comment = _comment(results.get(grade_id), blank)
+        return written.assignment.total_seconds_late > 0 or bool(written.late_submission_penalty)
 
 
-def _submission(
-    gradebook: Gradebook, report: Report, submitted: datetime.datetime | None
-) -> SubmittedAssignment:
-    """Find a student's submission in the gradebook, or put it there."""
+@contextlib.contextmanager
+def _one_transaction(gradebook: Gradebook) -> Iterator[None]:
+    """Write all or nothing, and wait for the disk once: nbgrader's functions commit after each of their steps."""
+    session = gradebook.db()
+    session.commit = session.flush
     try:
-        submission = gradebook.find_submission(report.assignment, report.student)
-    except MissingEntry:
-        gradebook.update_or_create_student(report.student)
-        details = {} if submitted is None else {"timestamp": submitted}
-        with gradebook.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
-            return gradebook.add_submission(report.assignment, report.student, **details)
-    if submitted is not None:
-        submission.timestamp = submitted
-    return submission
+        yield
+    finally:
+        del session.commit
+    session.commit()
+
+
+def _submitted_notebook(
+    gradebook: Gradebook, report: Report, submitted: datetime.datetime | None
+) -> SubmittedNotebook:
+    """Find a student's notebook with its grades and comments in the gradebook, or put it there."""
+    names = {"student": report.student, "assignment": report.assignment}
+    found = gradebook.db.execute(_SUBMITTED_NOTEBOOK, names).scalar_one_or_none()
+    if found is not None:
+        if submitted is not None:
+            found.assignment.timestamp = submitted
+        return found
+    gradebook.update_or_create_student(report.student)
+    details = {} if submitted is None else {"timestamp": submitted}
+    with gradebook.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
+        submission = gradebook.add_submission(report.assignment, report.student, **details)
+    return next(notebook for notebook in submission.notebooks if notebook.name == report.assignment)
 
 
 def _needs_person(grade: Grade, report: Report, changed: bool) -> bool:

@@ -18,7 +18,6 @@ from typing import Any
 
 import nh3
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from autograder.report import ExerciseResult, Report
 
@@ -124,19 +123,28 @@ def sanitise_outputs(outputs: Iterable[Any]) -> list[NotebookNode]:
     return result
 
 
+def _new_output(kind: str, **fields: Any) -> NotebookNode:
+    """An output in nbformat's form; nbformat's own function validates each against the whole schema, which takes longer."""
+    if kind in ("display_data", "execute_result"):
+        fields = {"metadata": NotebookNode(), **fields, "data": NotebookNode(fields["data"])}
+    if kind == "execute_result":
+        fields["execution_count"] = None
+    return NotebookNode(output_type=kind, **fields)
+
+
 def _message(text: str) -> NotebookNode:
-    return new_output("stream", name="stderr", text=f"{text}\n")
+    return _new_output("stream", name="stderr", text=f"{text}\n")
 
 
 def _sanitise_output(output: Any, dropped: list[str]) -> Iterator[NotebookNode]:
     kind = output.get("output_type") if isinstance(output, dict) else None
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        yield new_output("stream", name=name, text=_shortened(plain_text(output.get("text"))))
+        yield _new_output("stream", name=name, text=_shortened(plain_text(output.get("text"))))
     elif kind == "error":
         trace = output.get("traceback")
         lines = [plain_text(line) for line in trace] if isinstance(trace, list | tuple) else []
-        yield new_output(
+        yield _new_output(
             "error",
             ename=_shortened(plain_text(output.get("ename"))),
             evalue=_shortened(plain_text(output.get("evalue"))),
@@ -146,7 +154,7 @@ def _sanitise_output(output: Any, dropped: list[str]) -> Iterator[NotebookNode]:
         bundle = output.get("data")
         data = _sanitise_data(bundle, dropped) if isinstance(bundle, dict) else {}
         if data:
-            yield new_output("display_data", data=data)
+            yield _new_output("display_data", data=data)
     else:
         dropped.append("an output of an unknown kind")
 
@@ -216,8 +224,7 @@ def sanitise_notebook(notebook: NotebookNode, report: Report) -> NotebookNode:
     room = MAX_STUDENTS_TEXT
     runs = {run.index: run for run in report.cells}
     verdicts = {result.grade_id: result for result in report.exercises}
-    result = copy.deepcopy(notebook)
-    result.cells = []
+    result = NotebookNode({**notebook, "metadata": copy.deepcopy(notebook.metadata), "cells": []})
     for index, original in enumerate(notebook.cells):
         cell = _safe_cell(original, room)
         if is_students(cell):
@@ -236,15 +243,14 @@ def sanitise_notebook(notebook: NotebookNode, report: Report) -> NotebookNode:
 
 
 def _safe_cell(original: NotebookNode, room: int) -> NotebookNode:
-    cell = copy.deepcopy(original)
-    if not is_students(cell):
-        return cell
-    if cell.cell_type == "code":
-        source = _cut(source_text(cell.source), room, "# ")
-        return new_code_cell(source=source, metadata=cell.metadata, id=cell.id)
-    source = _cut(sanitise_markdown(cell.source), min(room, MAX_MARKDOWN), "")
+    if not is_students(original):
+        return copy.deepcopy(original)
+    cell = NotebookNode(id=original.id, metadata=copy.deepcopy(original.metadata))
+    if original.cell_type == "code":
+        return NotebookNode(cell, cell_type="code", source=_cut(source_text(original.source), room, "# "))
+    source = _cut(sanitise_markdown(original.source), min(room, MAX_MARKDOWN), "")
     # A raw cell would be put into formgrader's page as it is.
-    return new_markdown_cell(source=source, metadata=cell.metadata, id=cell.id)
+    return NotebookNode(cell, cell_type="markdown", source=source)
 
 
 def _cut(source: str, room: int, comment: str) -> str:
@@ -268,6 +274,6 @@ def _verdict(result: ExerciseResult) -> list[NotebookNode]:
     lines += [result.hint] if result.hint else []
     lines += result.remarks
     return [
-        new_output("execute_result", data={"text/plain": repr(float(result.points))}),
-        new_output("stream", name="stdout", text=_shortened(plain_text("\n".join(lines))) + "\n"),
+        _new_output("execute_result", data={"text/plain": repr(float(result.points))}),
+        _new_output("stream", name="stdout", text=_shortened(plain_text("\n".join(lines))) + "\n"),
     ]

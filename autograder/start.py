@@ -11,10 +11,16 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    import gc
+
+    from autograder import light  # noqa: F401 - before all others, for what it does
+
     if sys.argv[1:2] == ["grade"]:
         from autograder.preload import start
 
         start(sys.argv[2:3])
     from autograder.cli import main as run
 
+    gc.freeze()
+    gc.enable()
     return run()

@@ -213,7 +213,7 @@ def server_command(
 ) -> list[str]:
     """Command of the fork server: an interpreter without site configuration, its path built by hand."""
     code = (
-        f"import sys; sys.path[1:1] = [{grading!r}]; sys.path += {packages!r}; "
+        f"import gc, sys; gc.disable(); sys.path[1:1] = [{grading!r}]; sys.path += {packages!r}; "
         "from inside.server import main; main()"
     )
     return [python, "-S", "-s", "-P", "-B", "-c", code, str(descriptor), json.dumps(options)]

@@ -40,6 +40,8 @@ def main() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     gc.collect()
     gc.freeze()
+    gc.enable()
+    kernel.use_huge_pages()
     send(control, {"ready": True})
     Server(control, prepared, options["limits"], options["isolation"]).serve()
 
