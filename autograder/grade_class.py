@@ -81,7 +81,8 @@ def grade(
     Returns
     -------
     list of Report
-        Of the submissions that were graded now, without what their cells put out: a class of any size fits into memory.
+        Of the submissions that were graded now, with the points and reasons of each exercise and no details: a class of
+        any size fits into memory.
 
     Raises
     ------
@@ -122,10 +123,18 @@ def grade(
             announce(isolated)
         graded = grade_tasks(client, (read_task(course, *task) for task in tasks), limits, isolation)
         for report in _recorded(course, graded):
-            reports.append(dataclasses.replace(report, cells=()))
+            reports.append(_shortened(report))
             if progress is not None:
                 progress(Progress(reports[-1], len(reports), len(tasks)))
     return reports
+
+
+def _shortened(report: Report) -> Report:
+    exercises = tuple(
+        dataclasses.replace(result, properties=(), hint="", example="", remarks=())
+        for result in report.exercises
+    )
+    return dataclasses.replace(report, exercises=exercises, cells=())
 
 
 _ADVICE = {

@@ -38,6 +38,7 @@ STUDENTS = 60
 JOBS = 2
 OTTER_RUNS = 5
 WARM_UP, TIMED = 3, 20
+_PROGRAMS = Path(sys.executable).parent
 NEEDED = 15
 
 # Those of the demonstration class that every grader can run to the end: a loop costs what its time limit says, and a
@@ -58,7 +59,8 @@ def rows() -> list[Row]:
         _prepare_stock(stock)
         _prepare_otter(otter, submissions)
 
-        with_ours = _seconds(["autograder", "grade", ASSIGNMENT, "--jobs", str(JOBS), "--quiet"], ours)
+        parts = _parts(ours)
+        with_ours = sum(parts.values())
         with_stock = _seconds(["nbgrader", "autograde", ASSIGNMENT, "--log-level=ERROR"], stock)
         with_otter = statistics.median(
             _seconds(
@@ -83,6 +85,13 @@ def rows() -> list[Row]:
             STUDENTS * with_otter / with_ours,
             None,
             f"{duration(with_ours / STUDENTS)} against {duration(with_otter)} a submission",
+        ),
+        Row(
+            f"where the {duration(with_ours)} of that run go",
+            "all of it",
+            1.0,
+            None,
+            ", ".join(f"{name} {duration(time)}" for name, time in parts.items()),
         ),
         Row(
             "where the time of one submission goes, in a process that has started",
@@ -174,6 +183,35 @@ def _assertions(exercise: Exercise) -> str:
     return "\n".join(lines)
 
 
+def _parts(folder: Path) -> dict[str, float]:
+    """Grade the class as an instructor does; the seconds of each part of the run, told by what it prints."""
+    with tempfile.TemporaryFile("w+") as printed:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [_PROGRAMS / "autograder", "grade", ASSIGNMENT, "--jobs", str(JOBS), "--quiet"],
+            cwd=folder,
+            env=_environment(),
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        lines = [(time.perf_counter(), line) for line in process.stderr]
+        code = process.wait()
+        end = time.perf_counter()
+        printed.seek(0)
+        if code:
+            raise RuntimeError(
+                f"autograder grade failed:\n{printed.read()}\n{''.join(said for _, said in lines)}"
+            )
+    started = next(when for when, said in lines if said.startswith("sandbox:"))
+    graded = next(when for when, said in lines if f"{STUDENTS} of {STUDENTS} graded" in said)
+    return {
+        "starting processes and sandboxes": started - start,
+        f"{STUDENTS} submissions": graded - started,
+        "ending": end - graded,
+    }
+
+
 def _stages(folder: Path) -> dict[str, float]:
     """Median seconds of each stage of grading a submission, one after another in this process."""
     course = Course(folder)
@@ -217,13 +255,11 @@ def _literal(value: Any) -> str:
 
 def _seconds(command: list[str], folder: Path) -> float:
     """Run a program of this environment and time it; its failure is ours."""
-    programs = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])}
     start = time.perf_counter()
     result = subprocess.run(
-        [programs / command[0], *command[1:]],
+        [_PROGRAMS / command[0], *command[1:]],
         cwd=folder,
-        env=environment,
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -232,6 +268,10 @@ def _seconds(command: list[str], folder: Path) -> float:
     if result.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")
     return elapsed
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": os.pathsep.join([str(_PROGRAMS), os.environ.get("PATH", os.defpath)])}
 
 
 def _check_that_all_graded(ours: Path, stock: Path, otter: Path) -> None:
