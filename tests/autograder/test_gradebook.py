@@ -104,6 +104,20 @@ def test_what_is_no_score_is_an_error_and_writes_nothing(course, report, rebuilt
     assert standing(course, "ada", "small") is None
 
 
+def test_a_submission_is_written_whole_or_not_at_all(course, report, rebuilt, opened, monkeypatch):
+    """The student and the empty submission are not there either when writing stops at its last step."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gradebook, "_comment", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save(course, report, rebuilt)
+    with opened() as book:
+        assert book.students == []
+        assert book.find_assignment("small").submissions == []
+
+
 def test_rounding_does_not_lift_points_over_the_maximum(course, report, rebuilt, opened):
     save(course, with_points(report, 4.0 + 1e-12), rebuilt)
     assert grade(opened)[0] == 4.0
