@@ -131,6 +131,7 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
         "distributed.worker.profile.enabled": False,
         "distributed.worker.memory.monitor-interval": "1s",
         "distributed.scheduler.active-memory-manager.start": False,
+        "distributed.admin.low-level-log-length": 100,  # its entries keep whole tasks, with their submissions, in memory
         "distributed.worker.multiprocessing-method": preload.METHOD,
         "distributed.scheduler.allowed-failures": 2,
         "distributed.comm.timeouts.connect": "20s",
