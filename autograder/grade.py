@@ -32,6 +32,7 @@ from autograder.intake import Refused, Submission
 from autograder.rebuild import rebuild
 from autograder.report import CellRun, ExerciseResult, Report
 from autograder.sandbox import Sandbox, Session, SessionLost, outputs
+from autograder.sandbox.client import ENDED
 
 MAX_LOST_CALLS = 2
 """Calls of one exercise that may time out or kill their process before its other instances are not tried."""
@@ -99,10 +100,11 @@ def grade_submission(task: Task, sandbox: Sandbox) -> Graded:
         results = [_zero(declared, chunk, refusal) for chunk in chunks if chunk.grade_id]
         found = _Found([], results, refusal, {}, {})
     else:
-        for _ in range(ATTEMPTS):
-            found = _run_and_check(chunks, declared, task.seed, sandbox)
+        found = _run_and_check(chunks, declared, task.seed, sandbox)
+        for left in reversed(range(ATTEMPTS - 1)):
             if not sandbox.killed:
                 break
+            found = _run_and_check(chunks, declared, task.seed, sandbox, found, last=left == 0)
     report = Report(
         student=task.student,
         assignment=task.assignment,
@@ -176,9 +178,20 @@ def _exercise_of(declared: dict[str, Exercise], chunk: _Chunk) -> Exercise:
 
 
 def _run_and_check(
-    chunks: list[_Chunk], declared: dict[str, Exercise], seed: int, sandbox: Sandbox
+    chunks: list[_Chunk],
+    declared: dict[str, Exercise],
+    seed: int,
+    sandbox: Sandbox,
+    before: _Found | None = None,
+    *,
+    last: bool = False,
 ) -> _Found:
-    """Run all cells, then evaluate every exercise on the state that its grade cell saw."""
+    """Run all cells, then evaluate every exercise on the state that its grade cell saw.
+
+    If the attempt before got as far as the checks, its code was sent hidden instances. Nobody knows what it found to leave
+    them in, so nothing is shown of what this attempt puts out: what the other one had put out until then stands. An attempt
+    that something kills earlier ends without results, unless it is the last.
+    """
     clock = {"start": time.perf_counter()}
     deadline = time.monotonic() + sandbox.limits.submission_seconds
     runs: list[CellRun] = []
@@ -197,19 +210,28 @@ def _run_and_check(
             done = {chunk.grade_id for chunk, _ in snapshots}
             snapshots += [(chunk, None) for chunk in chunks if chunk.grade_id and chunk.grade_id not in done]
         clock["run"] = time.perf_counter()
+        if sandbox.killed and not last:
+            return _Found(runs, [], reason, {}, {})
+        informed = before is not None and before.results
+        if informed:
+            runs, reason = before.runs, reason and f"stopped: {ENDED}"
         callers = [_Caller(snapshot, deadline, sandbox, reason) for _, snapshot in snapshots]
         judged = [(chunk, _exercise_of(declared, chunk)) for chunk, _ in snapshots]
         # Answers on visible examples are shown, so they are asked for before any hidden instance enters the sandbox.
-        examples = [checks.visible_example(e, call) for (_, e), call in zip(judged, callers, strict=True)]
+        examples = (
+            [result.example for result in before.results]
+            if informed
+            else [checks.visible_example(e, call) for (_, e), call in zip(judged, callers, strict=True)]
+        )
         results = []
         check_seconds = {}
         for (chunk, exercise), call, example in zip(judged, callers, examples, strict=True):
-            before = time.perf_counter()
+            asked = time.perf_counter()
             result = checks.evaluate(exercise, call, seed, chunk.max_points)
             call.close()
             result = dataclasses.replace(result, example=example)
             results.append(_with_cell_reason(result, chunk, runs))
-            check_seconds[exercise.name] = time.perf_counter() - before
+            check_seconds[exercise.name] = time.perf_counter() - asked
         clock["checks"] = time.perf_counter()
     marks = list(clock.items())
     seconds = {name: now - before for (_, before), (name, now) in itertools.pairwise(marks)}

@@ -2,7 +2,8 @@
 
 Inside there are the interpreter (``/opt/python``), the installed packages (``/opt/site-packages``) with the
 course's own package hidden, this package's inside part (``/opt/grading``), shared libraries, an empty home
-and temporary folders in memory. There is no network, no course directory, and no path of the machine.
+and temporary folders in memory. There is no network, no course directory, and no path of the machine, but for the
+list of mounts in /proc, which a submission sees where nested namespaces are refused.
 """
 
 from __future__ import annotations

@@ -87,8 +87,7 @@ class Sandbox:
         self._control: Connection | None = None
         self._home = ""
         self._submission: Submission | None = None
-        self.killed = False
-        """Whether something outside the submission may have ended a process of the last one."""
+        self._killed = False
         if isolation == "none":
             warnings.warn(f"--no-sandbox: {_KINDS['none']}", RuntimeWarning, stacklevel=2)
             self._start()
@@ -105,6 +104,11 @@ class Sandbox:
     def kind(self) -> str:
         """How submissions are isolated here, in a sentence for the instructor."""
         return _KINDS[self._isolation]
+
+    @property
+    def killed(self) -> bool:
+        """Whether something outside the submission may have ended a process of it, or of the last one if none is open."""
+        return self._killed if self._submission is None else self._submission.killed
 
     def probe(self) -> Probe:
         """What was found out when this sandbox was chosen."""
@@ -220,7 +224,7 @@ class Sandbox:
 
     def _finish(self) -> None:
         self._submission.close()
-        self.killed = self._submission.killed
+        self._killed = self._submission.killed
         self._submission = None
         if "error" in self._ask("end") or self._isolation == "bubblewrap":
             self.close()  # the next submission starts another

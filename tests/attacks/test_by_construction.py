@@ -16,7 +16,8 @@ from autograder import checks, demonstration, exercises
 from autograder.exercise import Exercise
 from autograder.grade import Task, grade_submission
 from autograder.intake import Submission, SubmittedCell, parse
-from autograder.sandbox import Sandbox
+from autograder.report import to_json
+from autograder.sandbox import Limits, Sandbox
 from tests.attacks.submission import FULL, FUNCTIONS, NAME
 
 ROOT = Path(__file__).parents[2]
@@ -195,6 +196,40 @@ def instances_and_answers(exercise: Exercise) -> tuple[np.ndarray, np.ndarray]:
                 x for x in np.ravel(exercise.reference(*instance.args)).tolist() if len(repr(x)) > 15
             ][:2]
     return np.array(sent[-5:]), np.array(sorted(set(answers) - set(sent)))[:20]
+
+
+LEAVE = """
+import os
+if os.path.exists({place!r}):
+    print("TOLD", open({place!r}).read())
+    os._exit(7) if {how!r} == "exit" else None
+    raise type("TOLD", (Exception,), {{}})
+def f(*args):
+    open({place!r}, "a").write(repr(args))
+    os.kill(os.getpid(), 9)
+entropy = kl = elbo = posterior = quickscore = f
+"""
+
+
+@pytest.mark.parametrize("how", ["exception", "exit"])
+def test_nothing_is_shown_of_an_attempt_that_may_know_instances(task, tmp_path, how):
+    """Code ends its processes while it is asked, so that it is run once more; without a sandbox it finds what it had left."""
+    place = tmp_path / "left"
+    cell = SubmittedCell("code", LEAVE.format(place=str(place), how=how), "entropy")
+    cells = tuple(
+        cell if c.grade_id == "entropy" else c
+        for c in task.submission.cells
+        if c.grade_id not in FUNCTIONS[1:]
+    )
+    with pytest.warns(RuntimeWarning, match="NO SANDBOX"):
+        sandbox = Sandbox(Limits(processes=5000), isolation="none")
+    with sandbox:
+        report = grade_submission(dataclasses.replace(task, submission=Submission(cells)), sandbox).report
+    assert "array" in place.read_text()
+    text = to_json(report)
+    for private in ("TOLD", "exit status 7"):
+        assert private not in text
+    assert report.points == 0
 
 
 LOOK = """

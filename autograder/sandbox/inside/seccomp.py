@@ -4,7 +4,8 @@ A list of what is denied, not of what is allowed: NumPy, numba and Matplotlib ar
 ordinary that was there when this was written. Denied is what widens the kernel's attack surface (bpf,
 io_uring, keyrings, performance counters, ...), what leaves the sandbox (namespaces, mounts, tracing), what
 makes memory that the watchdog can't see (memfd, System V shared memory), what two submissions that are graded at
-the same time could tell each other by (locks and watches on files of the machine), and sockets other than Unix ones.
+the same time or one after the other could tell each other by (locks, watches and times on files of the machine), and
+sockets other than Unix ones.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ _SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
 _KILL = (62, 129)
 _SETSID = (112, 157)
+_UTIME = ((132, None), (235, None), (261, None), (280, 88))  # utime, utimes, futimesat, utimensat
 _FLOCK = (73, 32)
 _FCNTL = (72, 25)
 _FCNTL_LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and their kin for open files
@@ -189,6 +191,10 @@ def program(machine: str) -> bytes:
     ]
     # Where the kernel shares the processors among Unix sessions, one of a submission's own would be a share more.
     code += [(_JUMP_EQUAL, 0, 1, _SETSID[column]), refuse(0)]  # no error: it seems to have worked
+    # /dev/null is the machine's own: a time that is set there would stay, for later submissions to read.
+    for numbers in _UTIME:
+        if numbers[column] is not None:
+            code += [(_JUMP_EQUAL, 0, 1, numbers[column]), refuse(0)]
     # A lock on a file that other sandboxes see would tell them something. One's own files are one's own: it seems to work.
     code += [(_JUMP_EQUAL, 0, 1, _FLOCK[column]), refuse(0)]
     code += [(_JUMP_EQUAL, 0, 2 + 2 * len(_FCNTL_LOCKS + _FCNTL_LOOKS), _FCNTL[column])]

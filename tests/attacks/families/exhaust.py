@@ -57,6 +57,8 @@ CELLS = {
     "output": "while True: print('x' * 10**6)",
     "both_streams": "import sys\nwhile True: print('o'); print('e', file=sys.stderr)",
     "displays": "while True: display('x' * 10**5)",
+    "updates": "from IPython.display import clear_output\nh = display(1, display_id=True)\nwhile True: h.update(2); clear_output()",
+    "other_states": "import os, signal\nfor pid in range(1, 300):\n    if pid != os.getpid():\n        try: os.kill(pid, signal.SIGKILL)\n        except OSError: pass",
     "file_locks": "import fcntl\nf = open('/tmp/x', 'w')\nfor k in range(10**9): fcntl.lockf(f, fcntl.LOCK_EX, 1, 2 * k)",
 }
 

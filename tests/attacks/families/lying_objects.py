@@ -68,6 +68,17 @@ ATTACKS = {
         "class Key(str):\n    def __hash__(self): globals().update(x=1); return 0", "{Key('a'): 1}"
     ),
     "callable": returns("", "lambda *args: True"),
+    "generator": alone(f"def f(*args): yield 1.0\n{EVERY}"),
+    "dict_of_its_own": returns("class Right(dict):\n    def items(self): return [('a', 1.0)]", "Right()"),
+    "file": returns("", "np.memmap('/tmp/x', 'f8', 'w+', shape=(3,))"),
+    "class_as_property": returns(
+        "class Right:\n    __class__ = property(lambda self: np.ndarray)\n    shape, ndim, dtype = (2,), 1, np.dtype('f8')\n"
+        "    tobytes = lambda self: bytes(16)",
+        "Right()",
+    ),
+    "ends_when_asked": returns(
+        "import os\nclass Right:\n    def __array__(self, *a, **k): os.kill(os.getpid(), 9)", "Right()"
+    ),
     "exception": alone(
         "class Right(Exception):\n    def __eq__(self, other): return True\ndef f(*args): raise Right(1.0)\n"
         + EVERY

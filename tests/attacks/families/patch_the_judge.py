@@ -32,7 +32,43 @@ inside.session._call = lambda *a: {"kind": next(kinds), "value": b"T", "error": 
 def f(*args): return True
 """
 
+TRACE = """
+import gc, sys, threading
+def trace(frame, event, arg):
+    for value in list(frame.f_locals.values()):
+        if type(value) is dict and "kind" in value: value.update(kind="value", value=b"T")
+    return trace
+sys.settrace(trace); sys.setprofile(trace); threading.settrace(trace); gc.callbacks.append(lambda *a: None)
+"""
+
+EVERYTHING = """
+import builtins, json, pickle, struct
+import numpy as np
+for module in (np, struct, json, pickle):
+    for name in ("frombuffer", "asarray", "array", "pack", "unpack", "dumps", "loads", "allclose", "ndarray", "dtype"):
+        if hasattr(module, name): setattr(module, name, lambda *a, **k: 1)
+builtins.type = lambda *a: float
+builtins.len = lambda *a: 0
+"""
+
+HOOK = """
+import sys
+def hook(name, args):
+    if name in ("os.fork", "socket.sendmsg", "compile", "exec"): raise RuntimeError(name)
+sys.addaudithook(hook)
+"""
+
+PLAIN = """
+import inside.check, inside.session
+inside.session.plain = lambda value: {"kind": "value", "points": 20}
+inside.check.difference = inside.check.failure = lambda *a: ""
+"""
+
 ATTACKS = {
+    "trace": beside(TRACE),  # the cell breaks its own process, and is left out
+    "everything": beside(EVERYTHING),
+    "audit_hook": beside(HOOK, 0, reason="stopped: its process"),
+    "plain": alone(PLAIN + "def f(*args): return object()\n" + EVERY),
     "comparisons": alone(PATCH + EVERY),
     "session": alone(SESSION + "def f(*args): return 1.0\n" + EVERY),
     "kinds": alone(EQUAL_KINDS + EVERY),

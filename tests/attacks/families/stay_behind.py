@@ -89,6 +89,15 @@ server.bind("\\0left")
 if os.fork() == 0:
     while True: server.recv(10)
 """,
+    "in_flight": """
+import array
+pair = socket.socketpair()  # each end is on its way in the other, and a named socket with them
+named = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+named.bind("\\0left")
+for end in pair:
+    end.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno() for s in (*pair, named)]))])
+for s in (*pair, named): os.close(s.detach())
+""",
     "renamed": """
 import ctypes, time
 for name in (b"python", b"\\xff\\xfe", b"a\\rb"):

@@ -240,6 +240,23 @@ def _family(pid: int) -> list[dict[str, str]]:
         family |= more
 
 
+TIMES = """
+import os, time
+places = ["/dev", os.sys.executable, *("/dev/" + name for name in ("null", "zero", "full", "random", "urandom", "tty"))]
+changes = (os.utime, lambda p: os.utime(p, (1, 1)), lambda p: open(p, "r+b", 0).write(b"x"), lambda p: open(p, "rb", 0).read(1))
+def times():
+    return [(s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns) for s in map(os.stat, places)]
+def answer():
+    before = times()
+    time.sleep(0.01)
+    for place in places:
+        for change in changes:
+            try: change(place)
+            except OSError: pass
+    return times() == before, len(before)
+"""
+
+
 class TestWriting:
     """Changing what is not the student's."""
 
@@ -259,10 +276,16 @@ class TestWriting:
             "import inside.session, numpy, os\ndef answer():\n    refused = 0\n"
             "    for path in (inside.session.__file__, numpy.__file__, os.__file__, os.sys.executable):\n"
             "        for change in (lambda: open(path, 'a'), lambda: os.unlink(path), lambda: os.rename(path, '/tmp/x'),\n"
-            "                       lambda: os.chmod(path, 0o777), lambda: os.utime(path)):\n"
+            "                       lambda: os.chmod(path, 0o777), lambda: os.truncate(path, 0)):\n"
             "            try: change()\n            except OSError: refused += 1\n    return refused"
         )
         assert ask(student, source) == 20
+
+    def test_times(self, student: Session) -> None:
+        """Can nothing be written into the times of a file or device that others see, whoever owns it?"""
+        same, count = ask(student, TIMES)
+        assert same
+        assert count == 8
 
     def test_devices(self, student: Session) -> None:
         """Are there only harmless devices, and can none be made?"""

@@ -119,6 +119,12 @@ class TestProgram:
         for command in (0, 1, 2, 3, 4, 1030, 1031, 1032):  # duplicates, flags, sizes of pipes
             assert self.ask(machine, number, 3, command) == ALLOW
 
+    def test_times(self, machine: str) -> None:
+        """Does a file's time seem to be set?"""
+        for numbers in ((132, None), (235, None), (261, None), (280, 88)):
+            if numbers[self.column(machine)] is not None:
+                assert self.ask(machine, numbers[self.column(machine)]) == 0
+
     def test_unknown_calls(self, machine: str) -> None:
         """Are calls that a later kernel may have taken for not there?"""
         for number in (470, 500, 1000, 0x3FFFFFFF):
