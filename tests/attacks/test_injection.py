@@ -1,14 +1,20 @@
-"""Feedback pages in a real browser, on the class of attacks: nothing that students put there runs or is fetched."""
+"""Feedback pages and formgrader in a real browser, on the class of attacks: nothing that students put there runs."""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import nbformat
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from nbgrader.api import Gradebook
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.attacks.submission import NAME
+from tests.attacks.test_attacks import ATTACKS
+from tests.autograder.jupyter import TOKEN, jupyter_server
 
 pytestmark = pytest.mark.timeout(3000)  # the class is graded in the first test's time
 DANGER = """() => {
@@ -43,6 +49,7 @@ class Watched:
     def __init__(self, context: BrowserContext, own: str) -> None:
         self.events: list[str] = []
         self.own = own
+        self.typesetter = ""  # a script that stands in for MathJax, which formgrader loads from elsewhere
         context.route("**/*", self._route)
         self.page: Page = context.new_page()
         context.on("page", lambda page: self.events.append(f"window {page.url}"))
@@ -52,6 +59,8 @@ class Watched:
     def _route(self, route: Route) -> None:
         if route.request.url.startswith(self.own):
             route.continue_()
+        elif self.typesetter and "/mathjax/" in route.request.url:
+            route.fulfill(body=self.typesetter, content_type="text/javascript")
         else:
             self.events.append(route.request.url)
             route.abort()
@@ -102,3 +111,95 @@ def test_the_watch_sees_what_runs(watched, graded):
     assert (ran, len(found)) == (1, 4)
     watched.click_all("body")
     assert watched.danger("body", styles=False)[0] == 2
+
+
+MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+MARKS = '<img src=x onerror="window.ran = 1"></textarea><script>window.ran = 1</script>'
+INJECTIONS = [student for student in ATTACKS if student.startswith("injection.")]
+PAGES = {
+    "manage_assignments": NAME,
+    f"manage_submissions/{NAME}": "injection.html",
+    "gradebook": NAME,
+    f"gradebook/{NAME}": NAME,
+    f"gradebook/{NAME}/{NAME}": "Submission #1",
+    "manage_students": "onerror",
+    "manage_students/injection.html": NAME,
+    f"manage_students/injection.html/{NAME}": NAME,
+}
+"""Formgrader's pages, with what stands there once a page is complete."""
+
+
+@pytest.fixture(scope="module")
+def marked(graded) -> dict[str, str]:
+    """Names and comments are evil, too: the ids of the submissions in the gradebook, by student."""
+    ids = {}
+    with Gradebook(graded.course.db_url) as book:
+        for student in (*INJECTIONS, "bystander"):
+            book.update_or_create_student(student, first_name=MARKS, last_name=MARKS, email=MARKS)
+            ids[student] = book.find_submission_notebook(NAME, NAME, student).id
+        comment = book.find_comment("entropy", NAME, NAME, "injection.html")
+        comment.manual_comment = MARKS
+        book.db.commit()
+    return ids
+
+
+@pytest.fixture(scope="module")
+def server(graded, marked) -> Iterator[str]:
+    with jupyter_server(graded.course.directory) as address:
+        yield address
+
+
+@pytest.fixture
+def formgrader(browser, server) -> Iterator[Watched]:
+    """A page in formgrader, with a typesetter that knows every macro and understands dollars."""
+    context = browser.new_context()
+    context.add_init_script("window.MathJax = {tex: {inlineMath: [['$', '$'], ['\\\\(', '\\\\)']]}}")
+    watched = Watched(context, server)
+    watched.typesetter = (MATHJAX / "static" / "mathjax" / "tex-chtml-full.js").read_text()
+    watched.page.goto(f"{server}/formgrader?token={TOKEN}")
+    yield watched
+    context.close()
+
+
+def ran(watched: Watched) -> list:
+    """What has run or was fetched, once the page has been clicked on; formgrader's own fonts and so on do not count."""
+    watched.page.wait_for_load_state("networkidle")
+    watched.click_all("body")
+    state = watched.page.evaluate("[window.ran || 0, document.title === 'ran']")
+    return [
+        *state,
+        *(event for event in watched.events if "leak.test" in event or not event.startswith("http")),
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_formgraders_lists(formgrader, server, path):
+    """Does no list of formgrader run what stands in names, reasons and scores?"""
+    formgrader.page.goto(f"{server}/formgrader/{path}")
+    expect(formgrader.page.locator("tbody").first).to_contain_text(PAGES[path], timeout=60_000)
+    assert ran(formgrader) == [0, False]
+
+
+@pytest.mark.parametrize("student", INJECTIONS)
+def test_formgraders_page_of_a_submission(formgrader, server, marked, student):
+    """Does the page on which a submission is marked run and fetch nothing, formulas typeset?"""
+    formgrader.page.goto(f"{server}/formgrader/submissions/{marked[student]}")
+    expect(formgrader.page.locator("textarea.comment").first).to_be_visible(timeout=60_000)
+    formgrader.page.evaluate("MathJax.startup.promise")
+    assert formgrader.page.locator("mjx-container").count() > 0
+    assert ran(formgrader) == [0, False]
+
+
+def test_formgrader_would_run_what_is_not_sanitised(formgrader, server, marked, graded):
+    """Does the watch see it, where a notebook was not sanitised?"""
+    path = graded.course.autograded_path("bystander", NAME) / f"{NAME}.ipynb"
+    before = path.read_text()
+    notebook = nbformat.reads(before, as_version=4)
+    code = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    html = "<img src='http://leak.test/x' onerror='window.ran = 3'>"
+    code.outputs = [nbformat.v4.new_output("display_data", data={"text/html": html})]
+    nbformat.write(notebook, path)
+    formgrader.page.goto(f"{server}/formgrader/submissions/{marked['bystander']}")
+    expect(formgrader.page.locator("textarea.comment").first).to_be_visible(timeout=60_000)
+    path.write_text(before)
+    assert ran(formgrader) == [3, False, "http://leak.test/x"]
