@@ -3,7 +3,7 @@
 nbgrader runs students' code with the instructor's rights, copies all files that they handed in, links included, and
 leaves a student without a result whose notebook it can't read. No list of preprocessors changes that: the copying and the choice
 of submissions come before any of them. So where nbgrader's configuration is loaded, `install` puts this grader in the
-place of two of its converters; the rest of nbgrader stays as it is.
+place of two of its converters, and makes formgrader escape what it shows; the rest of nbgrader stays as it is.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import asyncio
 import datetime
 import fnmatch
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from markupsafe import escape
+from nbconvert.exporters import HTMLExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde, GenerateFeedback
@@ -36,6 +39,38 @@ def install() -> None:
     Autograde.start = _autograde
     GenerateFeedback.start = _generate_feedback
     CourseDirectory.get_existing_timestamp = _existing_timestamp
+    formgrader = sys.modules.get("nbgrader.server_extensions.formgrader.formgrader")
+    if formgrader is not None:  # only a server has it, and it takes half a second to import
+        _escape(formgrader.FormgradeExtension)
+
+
+def _escape(extension: type) -> None:
+    """Make formgrader escape what it puts into pages: names, which platforms let students choose, and parts of addresses."""
+    settings = extension.init_tornado_settings
+    if hasattr(settings, "escapes"):
+        return
+
+    def init_tornado_settings(self, webapp) -> None:
+        settings(self, webapp)
+        webapp.settings["nbgrader_jinja2_env"].autoescape = True
+        webapp.settings["nbgrader_exporter"] = EscapingExporter(config=self.config)
+
+    init_tornado_settings.escapes = True
+    extension.init_tornado_settings = init_tornado_settings
+
+
+class EscapingExporter(HTMLExporter):
+    """Exports a notebook to a page in which the texts that come with it are texts. Its cells are made safe by `sanitise`."""
+
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict | None = None, **kw: Any
+    ) -> tuple[str, ResourcesDict]:
+        """Convert, with every text of the resources escaped."""
+        texts = {
+            name: str(escape(value)) if isinstance(value, str) else value
+            for name, value in (resources or {}).items()
+        }
+        return super().from_notebook_node(nb, resources=texts, **kw)
 
 
 class AddCheckFiles(NbGraderPreprocessor):

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -69,7 +70,7 @@ class Watched:
         """Click what can be clicked, but for links that lead to a page on purpose."""
         self.page.evaluate(
             """root => { for (const e of document.querySelectorAll(root + " a, " + root + " summary"))
-                 if (!/^https?:|^[.#\\w]/.test(e.getAttribute("href") || "#") || /script|data:/i.test(e.href)) e.click(); }""",
+                 if (!/^https?:|^[./#\\w]/.test(e.getAttribute("href") || "#") || /script|data:/i.test(e.href)) e.click(); }""",
             root,
         )
 
@@ -162,9 +163,8 @@ def formgrader(browser, server) -> Iterator[Watched]:
 
 
 def ran(watched: Watched) -> list:
-    """What has run or was fetched, once the page has been clicked on; formgrader's own fonts and so on do not count."""
+    """What has run or was fetched on a complete page; formgrader's own fonts and so on do not count."""
     watched.page.wait_for_load_state("networkidle")
-    watched.click_all("body")
     state = watched.page.evaluate("[window.ran || 0, document.title === 'ran']")
     return [
         *state,
@@ -180,6 +180,16 @@ def test_formgraders_lists(formgrader, server, path):
     assert ran(formgrader) == [0, False]
 
 
+@pytest.mark.parametrize(
+    "path", ["gradebook/{0}", "gradebook/{0}/{0}", "manage_students/{0}", "manage_students/{0}/{0}"]
+)
+def test_formgraders_addresses(formgrader, server, path):
+    """Does no page run what stands in its address? A link of a student's may lead there."""
+    for script in ('";window.ran = 1;"', "</script><script>window.ran = 1</script>", MARKS):
+        formgrader.page.goto(f"{server}/formgrader/{path.format(quote(script, safe=''))}")
+        assert ran(formgrader) == [0, False]
+
+
 @pytest.mark.parametrize("student", INJECTIONS)
 def test_formgraders_page_of_a_submission(formgrader, server, marked, student):
     """Does the page on which a submission is marked run and fetch nothing, formulas typeset?"""
@@ -187,6 +197,7 @@ def test_formgraders_page_of_a_submission(formgrader, server, marked, student):
     expect(formgrader.page.locator("textarea.comment").first).to_be_visible(timeout=60_000)
     formgrader.page.evaluate("MathJax.startup.promise")
     assert formgrader.page.locator("mjx-container").count() > 0
+    formgrader.click_all("#notebook-container")
     assert ran(formgrader) == [0, False]
 
 
