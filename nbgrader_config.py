@@ -14,8 +14,8 @@ c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 # An empty cell invites an answer; a placeholder sentence gets handed in among the answers.
 c.ClearSolutions.text_stub = ""
 
-# Where the pages of the book are, for the links in the feedback: a URL that ends in a slash. "" stands for the built
-# book in _build/html.
+# Where the pages of the book are, for the links in the feedback and in check.py's hints: a URL that ends in a slash. ""
+# stands for the built book in _build/html, which students don't have: check.py then names the chapter and the section.
 c.Autograder.book_url = ""
 
 # What a submission may use, where it differs from the defaults in autograder/sandbox/limits.py: bytes and seconds.

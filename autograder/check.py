@@ -81,7 +81,7 @@ def check(name: str, function) -> None:
     outcomes = [call(function, args) for args, _ in examples]
     expected = [value for _, value in examples]
     known = {
-        label: [Outcome(*decode(o)) for o in about["outcomes"]]
+        label: [[Outcome(*decode(o)) for o in version] for version in about["outcomes"]]
         for label, about in exercise["misconceptions"].items()
     }
     text, label = explain(outcomes, examples, known, exercise["rtol"], exercise["atol"])
@@ -228,19 +228,24 @@ def agree(a: Outcome, b: Outcome, rtol: float, atol: float) -> bool:
 
 
 def recognise(
-    outcomes: list[Outcome], expected: list[Any], known: dict[str, list[Outcome]], rtol: float, atol: float
+    outcomes: list[Outcome],
+    expected: list[Any],
+    known: dict[str, list[list[Outcome]]],
+    rtol: float,
+    atol: float,
 ) -> str:
-    """Name the misconception that gives just these outcomes; "" when none does, or more than one.
+    """Name the misconception one version of which gives just these outcomes; "" when none does, or more than one.
 
     A misconception that agrees with the right answers on all instances cannot be the reason of a failure.
     """
-    matching = [
+    matching = {
         label
-        for label, theirs in known.items()
+        for label, versions in known.items()
+        for theirs in versions
         if all(agree(o, t, rtol, atol) for o, t in zip(outcomes, theirs, strict=True))
         and any(failure(t, e, rtol, atol) for t, e in zip(theirs, expected, strict=True))
-    ]
-    return matching[0] if len(matching) == 1 else ""
+    }
+    return matching.pop() if len(matching) == 1 else ""
 
 
 def failure(outcome: Outcome, expected: Any, rtol: float, atol: float) -> str:
@@ -264,7 +269,7 @@ def failure(outcome: Outcome, expected: Any, rtol: float, atol: float) -> str:
 def explain(
     outcomes: list[Outcome],
     examples: list[tuple[tuple, Any]],
-    known: dict[str, list[Outcome]],
+    known: dict[str, list[list[Outcome]]],
     rtol: float,
     atol: float,
 ) -> tuple[str, str]:

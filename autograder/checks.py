@@ -25,11 +25,11 @@ MISSING = failure(Outcome("missing"), None, 0, 0)
 
 
 class _Prepared(NamedTuple):
-    """The instances of a property with the right answers, and each misconception's outcomes on them."""
+    """The instances of a property with the right answers, and the outcomes of each misconception's versions on them."""
 
     instances: list[Instance]
     expected: list[Any]
-    known: dict[str, list[Outcome]]
+    known: dict[str, list[list[Outcome]]]
 
 
 def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> ExerciseResult:
@@ -50,7 +50,9 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
     outcomes: list[Outcome] = []
     telling: list[Outcome] = []  # those on which misconceptions are looked for
     expected: list[Any] = []
-    known: dict[str, list[Outcome]] = {m.name: [] for m in exercise.misconceptions}
+    known: dict[str, list[list[Outcome]]] = {
+        m.name: [[] for _ in m.versions] for m in exercise.misconceptions
+    }
     notes: set[str] = set()
     for item in exercise.properties:
         prepared = _prepare(exercise, item, seed)
@@ -64,8 +66,9 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
         if item.recognised:
             telling += answers
             expected += prepared.expected
-            for label in known:
-                known[label] += prepared.known[label]
+            for label, versions in known.items():
+                for version, more in zip(versions, prepared.known[label], strict=True):
+                    version += more
         for answer, right in zip(answers, prepared.expected, strict=True):
             notes.update(remark.strip() for remark in remarks(right, answer.value))
     failed = [r for r in results if r.observation]
@@ -80,7 +83,7 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
         properties=tuple(results),
         reason=_reason(failed, results, outcomes, label),
         misconception=label,
-        hint=about.hint if about else "",
+        hint=about.hint if about else _hint(exercise, failed),
         link=about.section if about else exercise.section,
         remarks=tuple(sorted(notes)),
     )
@@ -106,10 +109,13 @@ def visible_answers(exercise: Exercise) -> list[Any]:
     return [_reference(exercise, instance) for instance in exercise.visible]
 
 
-def known_outcomes(exercise: Exercise, instances: list[Instance]) -> dict[str, list[Outcome]]:
-    """Return what each misconception gives on some instances."""
+def known_outcomes(exercise: Exercise, instances: list[Instance]) -> dict[str, list[list[Outcome]]]:
+    """Return what each version of each misconception gives on some instances."""
     return {
-        m.name: [call(m.function, i.args)._replace(message="", arguments_after=None) for i in instances]
+        m.name: [
+            [call(function, i.args)._replace(message="", arguments_after=None) for i in instances]
+            for function in m.versions
+        ]
         for m in exercise.misconceptions
     }
 
@@ -148,6 +154,11 @@ def _unchanged(before: tuple[Any, ...], after: Any) -> bool:
         return False
     # A function that is handed over as source has no state that could be seen.
     return all(isinstance(b, Source) or unchanged(b, a) for b, a in zip(before, after, strict=True))
+
+
+def _hint(exercise: Exercise, failed: list[PropertyResult]) -> str:
+    """Say what a property suggests that fails alone: the idea behind it may give noise that no misconception's numbers match."""
+    return next((p.hint for p in exercise.properties if [p.name] == [r.name for r in failed]), "")
 
 
 def _reason(

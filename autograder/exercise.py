@@ -33,6 +33,7 @@ class Property:
     recognised: bool = (
         True  # misconceptions are looked for on these instances (not where they would take for ever)
     )
+    hint: str = ""  # said where this property alone fails and no misconception is recognised
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,12 @@ class Misconception:
     function: Callable[..., Any]
     hint: str  # what was observed, which idea it betrays; never the answer
     section: str  # page and anchor of the book, "gibbs_principle.html#entropy"
+    also: tuple[Callable[..., Any], ...] = ()  # the same idea written otherwise, which gives other numbers
+
+    @property
+    def versions(self) -> tuple[Callable[..., Any], ...]:
+        """All the ways in which it is written."""
+        return (self.function, *self.also)
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ class AddCheckFiles(NbGraderPreprocessor):
         assignment = resources["nbgrader"]["assignment"]
         folder = Path(folders.format_path(folders.release_directory, ".", assignment))
         folder.mkdir(parents=True, exist_ok=True)
-        add_check_files(assignment, folder)
+        add_check_files(assignment, folder, self.config.Autograder.get("book_url", ""))
         return nb, resources
 
 

@@ -14,17 +14,26 @@ from autograder.check import encode
 from autograder.exercise import Exercise
 
 
-def add_check_files(assignment: str, folder: Path) -> None:
-    """Write check.py and check_data.json into a release folder."""
+def add_check_files(assignment: str, folder: Path, book_url: str = "") -> None:
+    """Write check.py and check_data.json into a release folder; what is to be read is at the book's address, if it has one."""
     folder = Path(folder)
     (folder / "check.py").write_text(inspect.getsource(check), encoding="utf-8")
-    data = {exercise.name: _visible_data(exercise) for exercise in exercises.load(assignment).values()}
+    declared = exercises.load(assignment).values()
+    data = {exercise.name: _visible_data(exercise, book_url) for exercise in declared}
     (folder / check.DATA.name).write_text(
         json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 
 
-def _visible_data(exercise: Exercise) -> dict:
+def place(section: str, book_url: str = "") -> str:
+    """Where to read, for somebody who has the release folder alone: an address, or the chapter and the section by name."""
+    if book_url.startswith(("https://", "http://")):
+        return f"{book_url.rstrip('/')}/{section}"
+    chapter, _, anchor = section.partition(".html#")
+    return f"the book's chapter {chapter.replace('_', ' ')}, section {anchor.replace('-', ' ')}"
+
+
+def _visible_data(exercise: Exercise, book_url: str) -> dict:
     instances = list(exercise.visible)
     outcomes = checks.known_outcomes(exercise, instances)
     return {
@@ -34,12 +43,14 @@ def _visible_data(exercise: Exercise) -> dict:
         ],
         "rtol": exercise.rtol,
         "atol": exercise.atol,
-        "link": exercise.section,
+        "link": place(exercise.section, book_url),
         "misconceptions": {
             m.name: {
                 "hint": m.hint,
-                "link": m.section,
-                "outcomes": [encode(tuple(outcome)[:3]) for outcome in outcomes[m.name]],
+                "link": place(m.section, book_url),
+                "outcomes": [
+                    [encode(tuple(outcome)[:3]) for outcome in version] for version in outcomes[m.name]
+                ],
             }
             for m in exercise.misconceptions
         },

@@ -190,12 +190,16 @@ def validate(
         if function in own.OTHER_ROUTE:
             right["another route"] = other_route[function]
         right |= {f.__name__: f for f in others.get(function, ())}
-        wrong = {m.name: m.function for m in exercise.misconceptions}
+        wrong = {
+            (m.name, number): version
+            for m in exercise.misconceptions
+            for number, version in enumerate(m.versions, 1)
+        }
         half = {"half right": partly_right[function]} if function in own.PARTLY_RIGHT else {}
         handed_in = {name: scope[function] for name, scope in submissions.items()}
         judged = [_judge_all(exercise, functions, seeds) for functions in (right, wrong, half, handed_in)]
         result.right = [_must_pass(name, r) for name, r in judged[0].items()]
-        result.misconceptions = [_must_be_named(name, r) for name, r in judged[1].items()]
+        result.misconceptions = [_must_be_named(*key, r) for key, r in judged[1].items()]
         result.partly_right = [_must_earn_a_share(name, r) for name, r in judged[2].items()]
         result.submissions = [Trial(name, _points_vary(r)) for name, r in judged[3].items()]
         start = time.process_time()
@@ -259,10 +263,10 @@ def _judge(exercise: Exercise, function: Callable, seed: int) -> ExerciseResult:
 
 
 def _judge_all(
-    exercise: Exercise, functions: dict[str, Callable], seeds: int
-) -> dict[str, list[ExerciseResult]]:
+    exercise: Exercise, functions: dict[Any, Callable], seeds: int
+) -> dict[Any, list[ExerciseResult]]:
     """Each function's results, one a seed; seed by seed, so that the right answers are computed once."""
-    results: dict[str, list[ExerciseResult]] = {name: [] for name in functions}
+    results: dict[Any, list[ExerciseResult]] = {name: [] for name in functions}
     for seed in range(seeds):
         for name, function in functions.items():
             results[name].append(_judge(exercise, function, seed))
@@ -277,15 +281,16 @@ def _must_pass(name: str, results: list[ExerciseResult]) -> Trial:
     return Trial(name, "")
 
 
-def _must_be_named(name: str, results: list[ExerciseResult]) -> Trial:
+def _must_be_named(name: str, version: int, results: list[ExerciseResult]) -> Trial:
+    title = name if version == 1 else f"{name} (version {version})"
     for seed, result in enumerate(results):
         if result.points == 1.0:
-            return Trial(name, f"passes with seed {seed}")
+            return Trial(title, f"passes with seed {seed}")
         if result.misconception != name:
             return Trial(
-                name, f"with seed {seed} is taken for {result.misconception or 'no known misconception'}"
+                title, f"with seed {seed} is taken for {result.misconception or 'no known misconception'}"
             )
-    return Trial(name, _points_vary(results))
+    return Trial(title, _points_vary(results))
 
 
 def _must_earn_a_share(name: str, results: list[ExerciseResult]) -> Trial:

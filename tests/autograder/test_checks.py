@@ -63,11 +63,12 @@ def test_there_are_three_independent_right_solutions(exercise):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_misconception_fails_and_is_named(exercise, seed):
     for misconception in exercise.misconceptions:
-        result = evaluate(exercise, misconception.function, seed)
-        assert result.misconception == misconception.name
-        assert result.points < POINTS
-        assert result.hint == misconception.hint
-        assert result.link == misconception.section
+        for function in misconception.versions:
+            result = evaluate(exercise, function, seed)
+            assert result.misconception == misconception.name
+            assert result.points < POINTS
+            assert result.hint == misconception.hint
+            assert result.link == misconception.section
 
 
 def said_by_check(exercise, function, folder, monkeypatch, capsys):
@@ -188,7 +189,7 @@ def test_check_and_grader_agree_on_the_visible_instances(exercise, folder, monke
     tried = [
         exercise.reference,
         *alternatives(exercise),
-        *(m.function for m in exercise.misconceptions),
+        *(function for m in exercise.misconceptions for function in m.versions),
         *(build(exercise) for build in WRONG.values()),
         spoiling(exercise),
     ]
@@ -197,7 +198,8 @@ def test_check_and_grader_agree_on_the_visible_instances(exercise, folder, monke
         result = evaluate(graded, function)
         assert said.startswith("✓" if result.points == POINTS else "✗"), function
         named = re.findall(r"This is what one gets from: (.*)\.\n  (.*)\n  Read: (.*)", said)
-        assert named == ([(result.misconception, result.hint, result.link)] if result.misconception else [])
+        told = result.misconception, result.hint, release.place(result.link)
+        assert named == ([told] if result.misconception else [])
         observed = result.properties[0].observation
         assert observed.rpartition(": ")[2] in said
 

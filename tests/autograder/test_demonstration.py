@@ -38,8 +38,14 @@ POINTS = {
     "dbn": [3, 3, 3, 4, 4, 3],
 }
 MISSING = "there is no such function"
-WRONG_TYPE = "it returned an object of another type than numbers and arrays"
 CUT_OFF = "the file is not a notebook: it is not valid JSON; perhaps it was cut off"
+
+
+def none_holds(assignment):
+    """What a wrong number earns everywhere, whatever object it comes in."""
+    declared = exercises.load(assignment).items()
+    return {name: (0, f"0 of {len(e.properties)} properties hold") for name, e in declared}
+
 
 # What is not full marks: points and reason, or the name of the misconception.
 EXPECTED = {
@@ -53,7 +59,7 @@ EXPECTED = {
             "posterior": (0, MISSING),
             "quickscore": (0, MISSING),
         },
-        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, WRONG_TYPE)),
+        "cheat_lying_objects": none_holds("gibbs_principle"),
         "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
         "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
         "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["gibbs_principle"], (0, MISSING)),
@@ -114,25 +120,31 @@ EXPECTED = {
             "quickscore": (1.25, "negative findings are ignored"),
         },
         "misconceptions_5": {
-            "entropy": (0, "logarithm to base 2, and 0 log 0 is NaN"),
+            "entropy": (0, "mean over the states that occur"),
             "kl": (3, "0 log 0 is NaN"),
             "elbo": (0, "the entropy has the wrong sign"),
             "posterior": (0, "normalised over the observations"),
             "quickscore": (2.25, "unobserved symptoms are taken as negative"),
         },
         "misconceptions_6": {
-            "entropy": (0, "the sign is forgotten, and 0 log 0 is NaN"),
+            "entropy": (0, "logarithm to base 2, and 0 log 0 is NaN"),
             "kl": (3.4, "states that p never takes are left out"),
             "elbo": (2.4, "0 log 0 is NaN"),
             "posterior": (0, "the joint is normalised as a whole"),
             "quickscore": (0, "each disease by itself"),
         },
         "misconceptions_7": {
-            "kl": (0.6, "logarithm to base 2"),
+            "entropy": (0, "the sign is forgotten, and 0 log 0 is NaN"),
+            "kl": (0.6, "both directions are added"),
+            "elbo": (0, "0 of 4 properties hold"),
             "posterior": (2.6, "one shift for all observations"),
         },
         "misconceptions_8": {
+            "kl": (0.6, "the entropy of q is left out"),
             "posterior": (0, "logarithms of the posterior"),
+        },
+        "misconceptions_9": {
+            "kl": (0.6, "logarithm to base 2"),
         },
     },
     "mean_field": {
@@ -145,7 +157,7 @@ EXPECTED = {
             "coordinate_ascent": (0, MISSING),
             "denoise": (0, MISSING),
         },
-        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["mean_field"], (0, WRONG_TYPE)),
+        "cheat_lying_objects": none_holds("mean_field"),
         "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
         "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
         "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["mean_field"], (0, MISSING)),
@@ -206,18 +218,32 @@ EXPECTED = {
             "mean_field_energy": (0, "the energy has the wrong sign"),
             "coordinate_update": (0, "the marginal of p"),
             "log_partition_bound": (0, "the energy has the wrong sign"),
-            "coordinate_ascent": (0, "the field is left out of the update"),
-            "denoise": (0, "the prior is left out"),
+            "coordinate_ascent": (0, "a bound for every update"),
+            "denoise": (0, "each pair is counted twice"),
         },
         "misconceptions_6": {
             "coordinate_update": (0, "the logarithm of an expectation"),
             "log_partition_bound": (1.8, "0 log 0 is NaN"),
-            "coordinate_ascent": (4, "3 of 4 properties hold"),
+            "coordinate_ascent": (0, "the spins are updated in reverse order"),
+            "denoise": (0, "half of the coupling"),
         },
         "misconceptions_7": {
             "coordinate_update": (3.4, "0 times infinity is NaN"),
             "log_partition_bound": (0, "one state of each spin"),
-            "coordinate_ascent": (0, "0 of 4 properties hold"),
+            "coordinate_ascent": (0, "the field is left out of the update"),
+            "denoise": (0, "half of the field"),
+        },
+        "misconceptions_8": {
+            "denoise": (0, "edges are repeated"),
+        },
+        "misconceptions_9": {
+            "denoise": (0, "eight neighbours"),
+        },
+        "misconceptions_10": {
+            "denoise": (0, "a single sweep"),
+        },
+        "misconceptions_11": {
+            "denoise": (0, "the prior is left out"),
         },
     },
     "two_kls": {
@@ -230,7 +256,7 @@ EXPECTED = {
             "kl_grid": (0, MISSING),
             "fit_reverse_kl": (0, MISSING),
         },
-        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["two_kls"], (0, WRONG_TYPE)),
+        "cheat_lying_objects": none_holds("two_kls"),
         "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
         "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
         "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["two_kls"], (0, MISSING)),
@@ -295,24 +321,25 @@ EXPECTED = {
             "fit_reverse_kl": (0, "the entropy of q is left out"),
         },
         "misconceptions_6": {
-            "kl_gaussian": (0, "covariance in place of its inverse"),
+            "kl_gaussian": (0, "the means are left out"),
             "reverse_kl_factorized": (0.3, "each other coordinate by itself"),
             "moment_match": (0, "natural parameters are averaged"),
             "kl_grid": (3.6, "densities that underflow"),
             "fit_reverse_kl": (0, "the variance is returned"),
         },
         "misconceptions_7": {
-            "kl_gaussian": (0, "covariances are taken as diagonal"),
+            "kl_gaussian": (0, "covariance in place of its inverse"),
             "reverse_kl_factorized": (2.55, "a constant added to the diagonal"),
             "moment_match": (0.6, "the spread of the means axis by axis"),
             "kl_grid": (3.6, "cells that p never takes are left out"),
             "fit_reverse_kl": (0, "the nearest component is returned"),
         },
         "misconceptions_8": {
-            "kl_gaussian": (2.4, "determinants that underflow or overflow"),
+            "kl_gaussian": (0, "covariances are taken as diagonal"),
             "fit_reverse_kl": (0, "the curvature at the mode"),
         },
         "misconceptions_9": {
+            "kl_gaussian": (2.4, "determinants that underflow or overflow"),
             "fit_reverse_kl": (0, "the logarithm inside the mixture's sum"),
         },
     },
@@ -327,7 +354,7 @@ EXPECTED = {
             "em": (0, MISSING),
             "hard_em": (0, MISSING),
         },
-        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["em"], (0, WRONG_TYPE)),
+        "cheat_lying_objects": none_holds("em"),
         "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
         "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
         "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["em"], (0, MISSING)),
@@ -409,34 +436,38 @@ EXPECTED = {
             "m_step": (2.55, "a guard against division by zero that outweighs the data"),
             "log_likelihood": (0, "a mean over the points"),
             "em_objective": (0, "the negative of the objective"),
-            "em": (0, "each point to its nearest mean"),
+            "em": (0, "the mixing weights are updated, too"),
             "hard_em": (3.2, "ties are shared"),
         },
         "misconceptions_7": {
             "e_step": (0, "the result is not normalised"),
             "log_likelihood": (2.25, "exponentials that underflow"),
             "em_objective": (2.1, "0 log 0 is NaN"),
-            "em": (0, "the exponent lacks its half"),
+            "em": (0, "one iteration more"),
             "hard_em": (0, "the trace is taken before the update"),
         },
         "misconceptions_8": {
             "e_step": (0, "the farthest mean wins"),
             "log_likelihood": (0, "both constants are left out, and exponentials underflow"),
             "em_objective": (0, "the exponent lacks its half"),
-            "em": (0, "the sum is not divided"),
+            "em": (0, "the constants are left out of the trace"),
             "hard_em": (0, "the constants are left out"),
         },
         "misconceptions_9": {
             "e_step": (0, "the exponent lacks its half, and exponentials underflow"),
             "log_likelihood": (0, "the nearest component alone"),
             "em_objective": (0, "a mean over the points"),
-            "em": (0, "0 of 4 properties hold"),
-            "hard_em": (0, "the trace holds the sum of squares"),
+            "em": (0, "each point to its nearest mean"),
+            "hard_em": (0, "log K is left out"),
         },
         "misconceptions_10": {
             "e_step": (0, "normalised over the points, and exponentials underflow"),
             "log_likelihood": (0, "the exponent lacks its half"),
-            "em": (0, "0 of 4 properties hold"),
+            "em": (0, "the exponent lacks its half"),
+            "hard_em": (0, "the trace holds the sum of squares"),
+        },
+        "misconceptions_11": {
+            "em": (0, "the sum is not divided"),
             "hard_em": (0.8, "labels after the last update"),
         },
     },
@@ -451,7 +482,7 @@ EXPECTED = {
             "tie_and_bound": (0, MISSING),
             "sample": (0, MISSING),
         },
-        "cheat_lying_objects": dict.fromkeys(FUNCTIONS["dbn"], (0, WRONG_TYPE)),
+        "cheat_lying_objects": none_holds("dbn"),
         "cheat_patch_the_judge": dict.fromkeys(FUNCTIONS["dbn"], (0, MISSING)),
         "cheat_read_the_answers": dict.fromkeys(FUNCTIONS["dbn"], (0, MISSING)),
         "cheat_switch_off_checks": dict.fromkeys(FUNCTIONS["dbn"], (0, MISSING)),
@@ -510,7 +541,7 @@ EXPECTED = {
         "misconceptions_3": {
             "rbm_conditional": (0, "the bias is left out"),
             "free_energy": (0, "the visible biases are left out"),
-            "log_partition": (0, "visible units of -1 and 1"),
+            "log_partition": (0, "one layer's units of -1 and 1"),
             "cd_k": (0, "a sum over the rows"),
             "tie_and_bound": (0, "the entropy is left out"),
             "sample": (0, "the pass starts at the top's hidden units"),
@@ -535,7 +566,7 @@ EXPECTED = {
             "rbm_conditional": (0.75, "units in place of probabilities"),
             "free_energy": (0, "the likeliest hidden state alone"),
             "log_partition": (0, "the free energy has the wrong sign"),
-            "cd_k": (0, "samples in the positive phase"),
+            "cd_k": (0, "as many steps as there are uniform numbers"),
             "tie_and_bound": (1, "the partition function of the bottom machine"),
             "sample": (0, "probabilities are returned"),
         },
@@ -543,35 +574,41 @@ EXPECTED = {
             "rbm_conditional": (0.75, "units of -1 and 1"),
             "free_energy": (0, "the hidden units are summed inside the logarithm"),
             "log_partition": (1.8, "exponentials that overflow"),
-            "cd_k": (0, "visible units are not sampled"),
+            "cd_k": (0, "samples in the positive phase"),
             "tie_and_bound": (1, "log p(x) in place of the bound"),
             "sample": (0.45, "means are passed down"),
         },
         "misconceptions_8": {
             "rbm_conditional": (2.25, "an exponential that overflows"),
             "free_energy": (0, "hidden units of -1 and 1"),
-            "log_partition": (0, "the logarithm is missing"),
-            "cd_k": (0, "nothing is sampled"),
+            "log_partition": (1.8, "the logarithm of 1 + exp overflows"),
+            "cd_k": (0, "visible units are not sampled"),
             "tie_and_bound": (1, "means are put in for hidden units"),
             "sample": (0, "hidden units of the top are not sampled"),
         },
         "misconceptions_9": {
             "free_energy": (0, "the visible biases have the wrong sign"),
-            "log_partition": (0, "the state of all zeros is left out"),
-            "cd_k": (1.4, "every step starts at the data"),
-            "tie_and_bound": (3.4, "0 log 0 is NaN"),
+            "log_partition": (0, "the logarithm is missing"),
+            "cd_k": (0, "nothing is sampled"),
+            "tie_and_bound": (1, "the top is not moved in the bound"),
             "sample": (0, "no steps at the top"),
         },
         "misconceptions_10": {
-            "log_partition": (0, "the largest term alone"),
-            "cd_k": (0, "the last hidden units are not renewed"),
-            "tie_and_bound": (0, "0 of 4 properties hold"),
+            "log_partition": (0, "the state of all zeros is left out"),
+            "cd_k": (1.4, "every step starts at the data"),
+            "tie_and_bound": (1, "q is the moved top's"),
             "sample": (0, "a single step at the top"),
         },
         "misconceptions_11": {
-            "cd_k": (0, "the comparison is reversed"),
+            "log_partition": (0, "the largest term alone"),
+            "cd_k": (0, "the last hidden units are not renewed"),
+            "tie_and_bound": (3.4, "exponentials that overflow"),
         },
         "misconceptions_12": {
+            "cd_k": (0, "the comparison is reversed"),
+            "tie_and_bound": (3.4, "0 log 0 is NaN"),
+        },
+        "misconceptions_13": {
             "cd_k": (0, "hidden units are not sampled"),
         },
     },

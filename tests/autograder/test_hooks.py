@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+import json
 import logging
 import os
 import shutil
@@ -63,8 +64,23 @@ def test_the_release_holds_check_py_and_no_answer(real):
     assert "raise NotImplementedError" in text
 
 
+@pytest.mark.parametrize(
+    ("book_url", "link"),
+    [
+        ("https://course.example/book/", "https://course.example/book/gibbs_principle.html#kl-divergence"),
+        ("", "the book's chapter gibbs principle, section kl divergence"),
+    ],
+)
+def test_hints_name_a_place_that_a_student_can_find(real, book_url, link):
+    real.config.Autograder.book_url = book_url
+    GenerateAssignment(coursedir=folders(real), config=real.config).start()
+    data = json.loads((real.release_folder / NAME / "check_data.json").read_text(encoding="utf-8"))
+    assert data[f"{NAME}.kl"]["link"] == link
+    assert {about["link"] for about in data[f"{NAME}.kl"]["misconceptions"].values()} == {link}
+
+
 def test_a_release_without_check_py_fails(real, monkeypatch):
-    def broken(assignment, folder):
+    def broken(assignment, folder, book_url):
         raise OSError("disk full")
 
     monkeypatch.setattr("autograder.release.add_check_files", broken)

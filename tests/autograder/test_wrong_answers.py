@@ -187,7 +187,7 @@ def test_two_errors_at_once_have_the_name_of_one_of_them_or_of_the_pair_or_none(
         outcomes = []
         for p in prepared:
             same = [(Outcome("value", e),) * 2 for e in p.expected]
-            pairs = zip(p.known[a], p.known[b], strict=True) if p.known else same
+            pairs = zip(p.known[a][0], p.known[b][0], strict=True) if p.known else same
             outcomes += [combine(e, *pair) for e, pair in zip(p.expected, pairs, strict=True)]
         given = iter(outcomes)
         result = checks.evaluate(exercise, lambda name, args, given=given: next(given), 0, 1.0)

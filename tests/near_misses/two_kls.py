@@ -1,5 +1,7 @@
 """Wrong answers that are right on most examples, with the property that each must lose."""
 
+import functools
+
 import numpy as np
 
 from lectures_lib import two_kls
@@ -31,6 +33,20 @@ def grid_with_floor(log_q, log_p, dx):
     return np.sum(np.exp(log_q[on]) * (log_q[on] - np.maximum(log_p[on], -1e4))) * dx
 
 
+def fit_from_the_nearest_component(weights, means, sigmas, starts):
+    """The descent begins at the component that is nearest to the start."""
+    nearest = np.abs(starts[:, :1] - means).argmin(axis=1)
+    mixture = weights, means[:, None], (sigmas**2)[:, None, None]
+    rows = []
+    for k in nearest:
+        log_p = functools.partial(
+            two_kls.log_mixture, weights=mixture[0], means=mixture[1], covariances=mixture[2]
+        )
+        (fit,) = two_kls.fit_reverse_kl(log_p, [[means[k]]], scale=sigmas[k])
+        rows.append([fit.mean[0], np.sqrt(fit.covariance[0, 0])])
+    return np.array(rows)
+
+
 NEAR_MISSES = {
     "kl_gaussian": [(gaussian_pseudo_inverse, "edges")],
     "reverse_kl_factorized": [
@@ -39,4 +55,5 @@ NEAR_MISSES = {
     ],
     "moment_match": [(match_squeezed, "edges"), (match_number_in_one_dimension, "edges")],
     "kl_grid": [(grid_with_floor, "far")],
+    "fit_reverse_kl": [(fit_from_the_nearest_component, "several optima")],
 }

@@ -5,10 +5,7 @@ import importlib.util
 import inspect
 import json
 import re
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,10 +14,9 @@ import numpy as np
 import pytest
 
 from autograder import checks, exercises
-from autograder.release import add_check_files
+from autograder.release import add_check_files, place
+from tests.solutions.conftest import ASSIGNMENTS, ROOT
 
-ROOT = Path(__file__).parents[2]
-ASSIGNMENTS = sorted(path.parent.name for path in (ROOT / "solutions").glob("*/*.ipynb"))
 REGION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
 by_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS)
@@ -28,24 +24,6 @@ by_assignment = pytest.mark.parametrize("assignment", ASSIGNMENTS)
 
 def notebook(folder, assignment):
     return nbformat.read(folder / assignment / f"{assignment}.ipynb", as_version=4)
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory):
-    """A release made by nbgrader's own command, as an instructor makes it."""
-    course = tmp_path_factory.mktemp("course")
-    shutil.copy(ROOT / "nbgrader_config.py", course)
-    shutil.copytree(ROOT / "solutions", course / "solutions")
-    program = Path(sys.executable).with_name("nbgrader")
-    for assignment in ASSIGNMENTS:
-        subprocess.run(
-            [program, "generate_assignment", assignment],
-            cwd=course,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    return course / "release"
 
 
 @pytest.fixture
@@ -126,13 +104,14 @@ def test_stubs_are_not_attempted(assignment, check, release):
 def test_check_names_each_misconception_with_its_hint(assignment, check):
     for exercise in exercises.load(assignment).values():
         for misconception in exercise.misconceptions:
-            with pytest.raises(check.CheckFailed) as failed:
-                check.check(exercise.name, misconception.function)
-            text = str(failed.value)
-            assert misconception.name in text
-            assert misconception.hint in text
-            assert misconception.section in text
-            assert failed.value._render_traceback_() == text.splitlines()
+            for function in misconception.versions:
+                with pytest.raises(check.CheckFailed) as failed:
+                    check.check(exercise.name, function)
+                text = str(failed.value)
+                assert misconception.name in text
+                assert misconception.hint in text
+                assert place(misconception.section) in text
+                assert failed.value._render_traceback_() == text.splitlines()
 
 
 @by_assignment
@@ -170,7 +149,7 @@ def test_nothing_of_the_answers_is_in_the_release(assignment, release):
     secret = "\n".join(solved)
     for exercise in exercises.load(assignment).values():
         secret += inspect.getsource(exercise.reference)
-        secret += "".join(inspect.getsource(m.function) for m in exercise.misconceptions)
+        secret += "".join(inspect.getsource(f) for m in exercise.misconceptions for f in m.versions)
     # Short lines such as `return m` occur anywhere; a line that solves something is longer.
     telling = {line.strip() for line in secret.splitlines() if len(line.strip()) > 28}
     assert len(telling) > 20
@@ -214,4 +193,4 @@ def test_the_data_of_check_hold_examples_outcomes_and_hints_alone(assignment, re
         assert len(about["examples"]) == len(declared[name].visible)
         for misconception in about["misconceptions"].values():
             assert set(misconception) == {"hint", "link", "outcomes"}
-            assert len(misconception["outcomes"]) == len(declared[name].visible)
+            assert {len(version) for version in misconception["outcomes"]} == {len(declared[name].visible)}

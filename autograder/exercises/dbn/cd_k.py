@@ -144,6 +144,16 @@ def _cd_hidden_means(v, W, b, c, k, u_hidden, u_visible):
     return (v.T @ p0 - x.T @ p) / len(v), (v - x).mean(axis=0), (p0 - p).mean(axis=0)
 
 
+def _cd_all_uniforms(v, W, b, c, k, u_hidden, u_visible):
+    p0 = 1 / (1 + np.exp(-(v @ W + c)))
+    x, p = v, p0
+    for up, down in zip(u_hidden, u_visible, strict=True):
+        h = (up < p).astype(float)
+        x = (down < 1 / (1 + np.exp(-(h @ W.T + b)))).astype(float)
+        p = 1 / (1 + np.exp(-(x @ W + c)))
+    return (v.T @ p0 - x.T @ p) / len(v), (v - x).mean(axis=0), (p0 - p).mean(axis=0)
+
+
 def _cd_run(rng, n, D, H, k, scale=1.0, spare=2):
     """An instance with more uniforms than k steps need, where no unit is left to rounding and each step tells."""
     while True:
@@ -225,6 +235,9 @@ CD_K = Exercise(
                       "rbm.html#contrastive-divergence"),
         Misconception("one step more", _cd_one_step_more,
                       "The chain took one more step v -> h -> v than k says.", "rbm.html#contrastive-divergence"),
+        Misconception("as many steps as there are uniform numbers", _cd_all_uniforms,
+                      "The result doesn't change with k: the chain went on until the uniform numbers were used up.",
+                      "rbm.html#contrastive-divergence"),
         Misconception("samples in the positive phase", _cd_positive_samples,
                       "The data's statistics jump with the uniform numbers. At the data the hidden expectation is known exactly.",
                       "rbm.html#contrastive-divergence"),

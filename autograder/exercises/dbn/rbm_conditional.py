@@ -96,7 +96,8 @@ CONDITIONAL = Exercise(
     properties=(
         Property("ordinary", "machines with more hidden or more visible units, or as many", 0.55,
                  lambda rng: [Instance(_conditional_run(rng, *shape)) for shape in ((5, 4, 3), (3, 2, 6), (8, 7, 5), (4, 3, 3))]),
-        Property("strong", "fields beyond what exp can take", 0.25, _conditional_strong),
+        Property("strong", "fields beyond what exp can take", 0.25, _conditional_strong,
+                 hint="Right for moderate fields. Which exponential becomes infinite for a large one, and of which sign?"),
         Property("edges", "one row, one unit, means in place of units, single precision, and the arguments left as they were", 0.2,
                  _conditional_edges, unmodified=True),
     ),

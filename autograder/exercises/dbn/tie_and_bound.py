@@ -122,6 +122,38 @@ def _bound_nan_at_certain(x, W, b, c, dW, db, dc):
     return W2, b2, c2, np.sum(q * (log_top + log_x - np.log(q)), axis=1)
 
 
+def _bound_top_not_moved(x, W, b, c, dW, db, dc):
+    h = ((np.arange(2 ** len(c))[:, None] >> np.arange(len(c))) & 1).astype(float)
+    log_top = h @ c + np.logaddexp(0, h @ W.T + b).sum(axis=1)
+    log_top = log_top - np.logaddexp.reduce(log_top)
+    up, down = x @ W + c, h @ W.T + b
+    log_q = up @ h.T - np.logaddexp(0, up).sum(axis=1)[:, None]
+    log_x = x @ down.T - np.logaddexp(0, down).sum(axis=1)
+    return W.T + dW, c + db, b + dc, np.sum(np.exp(log_q) * (log_top + log_x - log_q), axis=1)
+
+
+def _bound_q_of_the_top(x, W, b, c, dW, db, dc):
+    W2, b2, c2 = W.T + dW, c + db, b + dc
+    h = ((np.arange(2 ** len(c))[:, None] >> np.arange(len(c))) & 1).astype(float)
+    log_top = h @ b2 + np.logaddexp(0, h @ W2 + c2).sum(axis=1)
+    log_top = log_top - np.logaddexp.reduce(log_top)
+    up, down = x @ W2.T + b2, h @ W.T + b
+    log_q = up @ h.T - np.logaddexp(0, up).sum(axis=1)[:, None]
+    log_x = x @ down.T - np.logaddexp(0, down).sum(axis=1)
+    return W2, b2, c2, np.sum(np.exp(log_q) * (log_top + log_x - log_q), axis=1)
+
+
+def _bound_overflow(x, W, b, c, dW, db, dc):
+    W2, b2, c2 = W.T + dW, c + db, b + dc
+    h = ((np.arange(2 ** len(c))[:, None] >> np.arange(len(c))) & 1).astype(float)
+    log_top = h @ b2 + np.log(1 + np.exp(h @ W2 + c2)).sum(axis=1)
+    log_top = log_top - np.log(np.sum(np.exp(log_top)))
+    up, down = x @ W + c, h @ W.T + b
+    log_q = up @ h.T - np.logaddexp(0, up).sum(axis=1)[:, None]
+    log_x = x @ down.T - np.logaddexp(0, down).sum(axis=1)
+    return W2, b2, c2, np.sum(np.exp(log_q) * (log_top + log_x - log_q), axis=1)
+
+
 def _bound_run(rng, n, D, H, step=0.7):
     W, b, c = random_machine(rng, D, H)
     return (
@@ -135,6 +167,21 @@ def _bound_run(rng, n, D, H, step=0.7):
     )
 
 
+def _bound_far_top(rng):
+    """Every hidden state may occur, and the top's energies are large: what is certain and what overflows are two things."""
+    x, W, b, c, dW, db, dc = _bound_run(rng, 3, 4, 3)
+    sign = rng.choice([-1, 1])
+    return (
+        x,
+        0.5 * W,
+        b,
+        0.5 * c,
+        dW,
+        db + sign * np.array([0, 800, -800]),
+        dc + np.array([900, -900, 0, 900]),
+    )
+
+
 def _bound_certain(rng):
     x, W, b, c, *step = _bound_run(rng, 4, 3, 4)
     strong = 30 * np.sign(W) + W
@@ -143,6 +190,7 @@ def _bound_certain(rng):
     return [
         Instance((x, W, b, rng.uniform(750, 900) * np.array([1, -1, 0, 0]) + c, *step), "hidden units that are certain"),
         Instance((x, strong, unlikely, c, *step), "strong weights and biases, which make units of both layers certain"),
+        Instance(_bound_far_top(rng), "a top with biases beyond what exp can take"),
     ]  # fmt: skip
 
 
@@ -174,13 +222,19 @@ TIE_AND_BOUND = Exercise(
         Instance(_bound_visible(2, 2, 1.0), "as many hidden as visible units"),
         Instance((np.array([[1.0, 0.0]]), np.array([[1.0], [-1.0]]), np.array([0.0, 0.5]), np.array([800.0]), np.array([[0.5, 0.0]]),
                   np.array([-1.0]), np.array([0.0, 1.0])), "hidden units that are certain"),
+        Instance((np.array([[1.0, 0.0]]), np.array([[1.0], [-1.0]]), np.array([-400.0, 400.0]), np.array([0.0]), np.array([[0.5, 0.0]]),
+                  np.array([-1.0]), np.array([0.0, 1.0])), "an x that is all but impossible"),
+        Instance((np.array([[1.0, 0.0]]), np.array([[1.0], [-1.0]]), np.array([0.0, 0.5]), np.array([0.0]), np.array([[0.5, 0.0]]),
+                  np.array([800.0]), np.array([900.0, 0.0])), "a top with biases beyond what exp can take"),
     ),
     properties=(
         Property("tied", "the top as it was tied, where the bound is exact", 0.25,
                  lambda rng: [Instance(_bound_run(rng, 5, 4, 3, 0.0)), Instance(_bound_run(rng, 4, 2, 5, 0.0))]),
         Property("moved", "a top that has moved away", 0.4,
                  lambda rng: [Instance(_bound_run(rng, *shape)) for shape in ((5, 4, 3), (4, 3, 6), (6, 4, 4))]),
-        Property("certain", "units that are certain", 0.15, _bound_certain),
+        Property("certain", "units that are certain, and exponentials that overflow", 0.15, _bound_certain,
+                 hint="Right as long as nothing is certain. Which logarithm is taken of a probability that is 0 in floating point, and "
+                      "which exponential is infinite?"),
         Property("edges", "one row, one unit, single precision, and the arguments left as they were", 0.2,
                  _bound_edges, unmodified=True),
     ),
@@ -209,6 +263,14 @@ TIE_AND_BOUND = Exercise(
         Misconception("means are put in for hidden units", _bound_means_put_in,
                       "An expectation of a function was replaced by the function at the mean. The two differ wherever hidden units are "
                       "uncertain.", "dbn.html#tied-weights"),
+        Misconception("the top is not moved in the bound", _bound_top_not_moved,
+                      "The bound doesn't change when the top moves, though the returned top has moved.", "dbn.html#tied-weights"),
+        Misconception("q is the moved top's", _bound_q_of_the_top,
+                      "The bound is right at the tied start alone. Hidden states were weighed with the moved top's parameters: whose "
+                      "posterior is q?", "dbn.html#tied-weights"),
+        Misconception("exponentials that overflow", _bound_overflow,
+                      "The result isn't finite where the top's weights of hidden states are huge: they don't fit into a float, though "
+                      "their logarithms do.", "rbm.html#rbm-partition-function"),
         Misconception("0 log 0 is NaN", _bound_nan_at_certain,
                       "The result is NaN where a hidden unit is certain: a state of probability 0 was multiplied by its logarithm.",
                       "dbn.html#tied-weights"),

@@ -117,7 +117,9 @@ E_STEP = Exercise(
     properties=(
         Property("ordinary", "points among the means", 0.5,
                  lambda rng: [Instance(random_mixture(rng, *shape)) for shape in ((7, 3, 2), (5, 2, 4), (20, 6, 3), (4, 4, 4))]),
-        Property("far", "points far from the means", 0.3, _e_step_far),
+        Property("far", "points far from the means", 0.3, _e_step_far,
+                 hint="Right near the means. Where a point is far from them, exponentials are 0 in floating point: which of them, and what "
+                      "is then divided by what?"),
         Property("edges", "one point, one component, one dimension, equal means, single precision, and the arguments left as they were",
                  0.2, _e_step_edges, unmodified=True),
     ),

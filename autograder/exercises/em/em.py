@@ -90,6 +90,46 @@ def _em_bound_as_trace(X, means, num_iter):
     return means, np.array(trace)
 
 
+def _em_mixing_weights(X, means, num_iter):
+    K, trace = len(means), []
+    weights = np.full(K, 1 / K)
+
+    def score(means, weights):
+        squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
+        return -0.5 * squares + np.log(weights) - 0.5 * X.shape[1] * np.log(2 * np.pi)
+
+    for _ in range(num_iter):
+        log_joint = score(means, weights)
+        R = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=1)[:, None])
+        means, weights = R.T @ X / R.sum(axis=0)[:, None], R.mean(axis=0)
+        trace.append(np.sum(np.logaddexp.reduce(score(means, weights), axis=1)))
+    return means, np.array(trace)
+
+
+def _em_one_iteration_more(X, means, num_iter):
+    trace = []
+    for _ in range(num_iter + 1):
+        squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
+        log_joint = -0.5 * squares - np.log(len(means)) - 0.5 * X.shape[1] * np.log(2 * np.pi)
+        log_p = np.logaddexp.reduce(log_joint, axis=1)
+        trace.append(np.sum(log_p))
+        R = np.exp(log_joint - log_p[:, None])
+        means = R.T @ X / R.sum(axis=0)[:, None]
+    return means, np.array(trace[1:])
+
+
+def _em_no_constants(X, means, num_iter):
+    trace = []
+    for _ in range(num_iter):
+        squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
+        R = np.exp(-0.5 * (squares - squares.min(axis=1, keepdims=True)))
+        R = R / R.sum(axis=1, keepdims=True)
+        means = R.T @ X / R.sum(axis=0)[:, None]
+        squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
+        trace.append(np.sum(np.logaddexp.reduce(-0.5 * squares, axis=1)))
+    return means, np.array(trace)
+
+
 def _em_hard(X, means, num_iter):
     means, trace = np.array(means, dtype=float), []
     for _ in range(num_iter):
@@ -161,7 +201,9 @@ EM = Exercise(
         Property("iterations", "several iterations", 0.35,
                  lambda rng: [Instance(_run(rng, *shape)) for shape in ((12, 3, 2, 4), (8, 2, 3, 2), (20, 4, 2, 6))]),
         Property("far", "a start far from all points", 0.15,
-                 lambda rng: [Instance((*far_mixture(rng, 10, 2, 3), 3), "a start far from all points")]),
+                 lambda rng: [Instance((*far_mixture(rng, 10, 2, 3), 3), "a start far from all points")],
+                 hint="Right from a start among the points. Far from them all weights are 0 in floating point: does exercise 1 or 3 "
+                      "stumble over that?"),
         Property("edges", "one point, one component, one dimension, means that start at one place, single precision, and the arguments "
                  "left as they were", 0.2, _em_edges, unmodified=True),
     ),
@@ -183,6 +225,15 @@ EM = Exercise(
         Misconception("the trace holds a bound", _em_bound_as_trace,
                       "The means are right, but the trace lies below the log-likelihood: it was computed with responsibilities that "
                       "belong to the means before the update.", "em.html#algorithm"),
+        Misconception("the mixing weights are updated, too", _em_mixing_weights,
+                      "The first means are right, and later ones lean towards components that own more points. In this model all "
+                      "components weigh the same, whatever they own.", "em.html#algorithm"),
+        Misconception("one iteration more", _em_one_iteration_more,
+                      "The means are those of one more iteration than asked for, and the trace ends one iteration before them.",
+                      "em.html#algorithm"),
+        Misconception("the constants are left out of the trace", _em_no_constants,
+                      "The means are right, and the trace differs from the log-likelihood by one number throughout: what does exercise 3 "
+                      "keep?", "em.html#log-likelihood"),
         Misconception("each point to its nearest mean", _em_hard,
                       "A point between two means moved only one of them. This algorithm has another name.", "em.html#hard-em"),
         Misconception("the exponent lacks its half", _em_half_missing,

@@ -46,6 +46,12 @@ def _objective_no_two_pi(X, means, R):
     return np.sum(R * log_joint) - np.sum(positive * np.log(positive))
 
 
+def _objective_no_constants(X, means, R):
+    squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
+    positive = R[R > 0]
+    return -0.5 * np.sum(R * squares) - np.sum(positive * np.log(positive))
+
+
 def _objective_own_posterior(X, means, R):
     squares = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2)
     log_joint = -0.5 * squares - np.log(len(means)) - 0.5 * X.shape[1] * np.log(2 * np.pi)
@@ -144,6 +150,9 @@ EM_OBJECTIVE = Exercise(
         Misconception("the factor with 2 pi is left out", _objective_no_two_pi,
                       "For one point on the only mean the result is 0: a density of 1. Does a standard Gaussian peak at 1?",
                       "em.html#objective"),
+        Misconception("both constants are left out", _objective_no_constants,
+                      "The result differs from the objective by a constant times the number of points: right for finding means, but not to "
+                      "be compared with the log-likelihood.", "em.html#objective"),
         Misconception("the responsibilities are not used", _objective_own_posterior,
                       "The result doesn't change with R. It is the objective at its best q, which is another quantity with a name.",
                       "em.html#objective"),

@@ -125,6 +125,18 @@ def _hard_no_constants(X, means, num_iter):
     return means, labels, np.array(trace)
 
 
+def _hard_no_log_k(X, means, num_iter):
+    means, trace = np.array(means, dtype=float), []
+    for _ in range(num_iter):
+        labels = np.sum((X[:, None, :] - means[None, :, :]) ** 2, axis=2).argmin(axis=1)
+        for k in range(len(means)):
+            if np.any(labels == k):
+                means[k] = X[labels == k].mean(axis=0)
+        energy = 0.5 * np.sum((X - means[labels]) ** 2)
+        trace.append(-energy - 0.5 * X.size * np.log(2 * np.pi))
+    return means, labels, np.array(trace)
+
+
 def _hard_squares_as_trace(X, means, num_iter):
     means, trace = np.array(means, dtype=float), []
     for _ in range(num_iter):
@@ -261,6 +273,9 @@ HARD_EM = Exercise(
         Misconception("the constants are left out", _hard_no_constants,
                       "The trace is off by the same number in every entry: the objective of this course keeps its constants.",
                       "em.html#hard-em"),
+        Misconception("log K is left out", _hard_no_log_k,
+                      "Means and labels are right, and the trace is too high, the more so the more components there are. What is the "
+                      "prior of z?", "em.html#hard-em"),
         Misconception("the trace holds the sum of squares", _hard_squares_as_trace,
                       "The trace falls. What k-means lowers is not yet the objective that EM raises.", "em.html#hard-em"),
         Misconception("labels after the last update", _hard_labels_after_update,

@@ -116,7 +116,9 @@ LOG_LIKELIHOOD = Exercise(
         Property("far", "points far from the means", 0.25,
                  lambda rng: [Instance(far_mixture(rng, 6, 3, 2), "points far from all means"),
                               Instance(near_and_far(rng, 5, 2, 3), "one point near the means, others far"),
-                              Instance(far_mean(rng, 6, 3, 2), "a mean far from the others")]),
+                              Instance(far_mean(rng, 6, 3, 2), "a mean far from the others")],
+                 hint="Right near the means. Where a point is far from them its density is 0 in floating point, and the logarithm of that "
+                      "density an ordinary number."),
         Property("edges", "one point, one component, one dimension, equal means, single precision, and the arguments left as they were",
                  0.25, _log_likelihood_edges, unmodified=True),
     ),

@@ -77,7 +77,7 @@ M_STEP = Exercise(
     visible=(
         Instance((np.array([[0.0], [1.0], [4.0]]), np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))),
         Instance((np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.75, 0.25], [0.5, 0.5]]))),
-        Instance((np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])),
+        Instance((np.array([[1.0, 2.0], [3.0, 4.0], [8.0, 6.0]]), np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])),
                  "a component to which no point belongs"),
         Instance((np.array([[1.0], [3.0], [5.0]]), np.array([[1.0, 1e-200], [1.0, 3e-200], [1.0, 0.0]])),
                  "a component with next to no weight"),
@@ -88,7 +88,9 @@ M_STEP = Exercise(
         Property("empty", "a component to which no point belongs", 0.2,
                  lambda rng: [_m_step_empty(rng, 7, 3, 2), _m_step_empty(rng, 4, 2, 3)]),
         Property("tiny", "a component with next to no weight", 0.15,
-                 lambda rng: [_m_step_tiny(rng, 6, 3, 2), _m_step_tiny(rng, 5, 2, 3)]),
+                 lambda rng: [_m_step_tiny(rng, 6, 3, 2), _m_step_tiny(rng, 5, 2, 3)],
+                 hint="Right for components of ordinary weight. A weight that is small is still a weight: was it rounded off, or "
+                      "outweighed?"),
         Property("edges", "one point, one component, one dimension, single precision, and the arguments left as they were", 0.15,
                  _m_step_edges, unmodified=True),
     ),

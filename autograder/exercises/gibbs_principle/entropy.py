@@ -37,6 +37,11 @@ def _entropy_mean(q):
     return -np.sum(positive * np.log(positive)) / len(q)
 
 
+def _entropy_mean_of_positive(q):
+    positive = q[q > 0]
+    return -np.mean(positive * np.log(positive))
+
+
 def _entropy_log2_nan_at_zero(q):
     return -np.sum(q * np.log2(q))
 
@@ -55,6 +60,7 @@ ENTROPY = Exercise(
         Instance((np.array([0.5, 0.5]),)),
         Instance((np.array([0.25, 0.25, 0.25, 0.25]),)),
         Instance((np.array([0.1, 0.2, 0.7]),)),
+        Instance((np.array([0.3, 0.0, 0.7]),), "a state of probability zero"),
         Instance((np.array([1.0, 0.0]),), "a state of probability zero"),
     ),
     properties=(
@@ -85,6 +91,11 @@ ENTROPY = Exercise(
         Misconception(
             "mean instead of sum", _entropy_mean,
             "The result shrinks with the number of states. An expectation weighs each term by its probability already.",
+            "gibbs_principle.html#entropy",
+        ),
+        Misconception(
+            "mean over the states that occur", _entropy_mean_of_positive,
+            "The result shrinks with the number of states that occur. An expectation weighs each term by its probability already.",
             "gibbs_principle.html#entropy",
         ),
         Misconception(

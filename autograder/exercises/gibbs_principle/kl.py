@@ -63,6 +63,20 @@ def _kl_log2(q, p):
     return np.sum(q[on] * np.log2(q[on] / p[on]))
 
 
+def _kl_both_ways(q, p):
+    p = p / np.sum(p)
+    if np.any((q > 0) != (p > 0)):
+        return np.inf
+    on = q > 0
+    return np.sum((q[on] - p[on]) * np.log(q[on] / p[on]))
+
+
+def _kl_cross_entropy(q, p):
+    p = p / np.sum(p)
+    on = q > 0
+    return -np.sum(q[on] * np.log(p[on]))
+
+
 def _kl_ordinary(rng):
     p = random_distribution(rng, RARE.size)
     barely = np.append(1e-12, rng.uniform(0.5, 1, 4))
@@ -123,7 +137,9 @@ KL = Exercise(
         Property("weights", "p given by weights that don't sum to 1", 0.2, _kl_weights),
         Property("zeros", "states that q never takes", 0.15,
                  lambda rng: [*(Instance(_kl_zeros(rng, k), "a state that q never takes") for k in (4, 11)), _kl_neither(rng)]),
-        Property("outside", "mass of q where p has none", 0.15, _kl_outside),
+        Property("outside", "mass of q where p has none", 0.15, _kl_outside,
+                 hint="Right wherever p has weight. Where q has mass and p has none, no finite number is large enough: was a state left "
+                      "out there, or a small number added to p?"),
         Property(
             "edges", "one state alone, equal distributions, and the arguments left as they were", 0.1,
             lambda rng: [
@@ -150,6 +166,12 @@ KL = Exercise(
         Misconception("0 log 0 is NaN", _kl_nan_at_zero, NAN_HINT, "gibbs_principle.html#kl-divergence"),
         Misconception("states that p never takes are left out", _kl_support_dropped,
                       "The result stays finite although q puts mass where p has none. How likely are such data under p?",
+                      "gibbs_principle.html#kl-divergence"),
+        Misconception("both directions are added", _kl_both_ways,
+                      "Exchanging q and normalised p leaves the result as it is. The divergence has a direction: under which of the two is "
+                      "the expectation taken?", "gibbs_principle.html#kl-divergence"),
+        Misconception("the entropy of q is left out", _kl_cross_entropy,
+                      "For equal distributions the result is their entropy instead of 0: this is the cross-entropy.",
                       "gibbs_principle.html#kl-divergence"),
         Misconception("logarithm to base 2", _kl_log2, LOG2_HINT, "gibbs_principle.html#kl-divergence"),
     ),

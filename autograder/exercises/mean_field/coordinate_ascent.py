@@ -70,6 +70,28 @@ def _ascent_no_field(J, h, m0, num_sweeps):
     return m, np.array(trace)
 
 
+def _ascent_bound_of_every_update(J, h, m0, num_sweeps):
+    m, trace = np.array(m0, dtype=float), []
+    for _ in range(num_sweeps):
+        for i in range(len(m)):
+            m[i] = np.tanh(h[i] + J[i] @ m)
+            up, down = (1 + m) / 2, (1 - m) / 2
+            entropy = -np.sum(up * np.log(np.maximum(up, 1e-300)) + down * np.log(np.maximum(down, 1e-300)))
+            trace.append(entropy + 0.5 * m @ J @ m + h @ m)
+    return m, np.array(trace)
+
+
+def _ascent_reversed(J, h, m0, num_sweeps):
+    m, trace = np.array(m0, dtype=float), []
+    for _ in range(num_sweeps):
+        for i in reversed(range(len(m))):
+            m[i] = np.tanh(h[i] + J[i] @ m)
+        up, down = (1 + m) / 2, (1 - m) / 2
+        entropy = -np.sum(up * np.log(np.maximum(up, 1e-300)) + down * np.log(np.maximum(down, 1e-300)))
+        trace.append(entropy + 0.5 * m @ J @ m + h @ m)
+    return m, np.array(trace)
+
+
 def _run(rng, n, num_sweeps, scale=0.4):
     return random_couplings(rng, n, scale), rng.normal(size=n), rng.uniform(-0.9, 0.9, n), num_sweeps
 
@@ -101,7 +123,9 @@ ASCENT = Exercise(
                  lambda rng: [Instance(_run(rng, n, k)) for n, k in ((2, 4), (7, 3), (12, 6))]
                  + [Instance((2.0 * (np.ones((2, 2)) - np.eye(2)), np.zeros(2), rng.uniform(0.3, 0.8) * np.array([1.0, -1.0]), 3),
                              "two ferromagnetic spins")]),
-        Property("saturated", "spins that become or start certain", 0.2, _ascent_saturated),
+        Property("saturated", "spins that become or start certain", 0.2, _ascent_saturated,
+                 hint="Right as long as no spin is certain. A mean of exactly -1 or +1 is an ordinary number: what do the update and the "
+                      "bound make of it?"),
         Property("edges", "one spin alone, and the arguments left as they were", 0.15,
                  lambda rng: [Instance((np.zeros((1, 1)), np.array([0.7]), np.array([0.1]), 1), "one spin alone"),
                               Instance(_run(rng, 5, 2))],
@@ -119,6 +143,13 @@ ASCENT = Exercise(
                       "mean_field.html#coordinate-ascent"),
         Misconception("the bound is taken before the sweep", _ascent_stale_bound,
                       "The means are right, but the trace lags one sweep behind: its first entry belongs to the start.",
+                      "mean_field.html#coordinate-ascent"),
+        Misconception("a bound for every update", _ascent_bound_of_every_update,
+                      "The means are right, and the trace has an entry for each update of a single spin. After what is the "
+                      "bound asked for?",
+                      "mean_field.html#coordinate-ascent"),
+        Misconception("the spins are updated in reverse order", _ascent_reversed,
+                      "The last spin was updated first. Any order leads uphill, but the means on the way depend on it.",
                       "mean_field.html#coordinate-ascent"),
         Misconception("the field is left out of the update", _ascent_no_field,
                       "Without coupling all means became 0, whatever the field.", "mean_field.html#coordinate-ascent"),

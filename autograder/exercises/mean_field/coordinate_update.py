@@ -146,8 +146,11 @@ UPDATE = Exercise(
                  lambda rng: [Instance((*_table(rng, (3, 4)), 0)), Instance((*_table(rng, (3, 4)), 1)),
                               Instance((*_table(rng, (2, 3, 4)), 0)), Instance((*_table(rng, (2, 3, 4)), 1)),
                               Instance((*_table(rng, (2, 3, 4)), 2)), Instance((*_table(rng, (3, 2, 4, 2)), 1)), _update_rare(rng)]),
-        Property("extreme", "log probabilities that overflow or underflow", 0.2, _update_extreme),
-        Property("impossible", "impossible states", 0.15, _update_impossible),
+        Property("extreme", "log probabilities that overflow or underflow", 0.2, _update_extreme,
+                 hint="Right for moderate logarithms alone. Which exponentials become 0 or infinite, and of which numbers?"),
+        Property("impossible", "impossible states", 0.15, _update_impossible,
+                 hint="Right as long as every state is possible. A logarithm of -inf is exact: it counts nothing under mass 0, and rules a "
+                      "state out under any other."),
         Property("edges", "one variable alone, one state alone, and the arguments left as they were", 0.15,
                  lambda rng: [Instance((*_table(rng, (4,)), 0), "one variable alone"),
                               Instance((*_table(rng, (1, 3)), 0), "one state alone"),

@@ -15,7 +15,7 @@ def _reference_denoise(image, J, sigma):
 def _denoise_wraps(image, J, sigma):
     field = image / sigma**2
     m = np.tanh(field)
-    for _ in range(400):
+    for _ in range(200):
         around = np.roll(m, 1, 0) + np.roll(m, -1, 0) + np.roll(m, 1, 1) + np.roll(m, -1, 1)
         m = 0.5 * m + 0.5 * np.tanh(field + J * around)
     return m
@@ -24,7 +24,7 @@ def _denoise_wraps(image, J, sigma):
 def _denoise_sigma_not_squared(image, J, sigma):
     field = image / sigma
     m = np.tanh(field)
-    for _ in range(400):
+    for _ in range(200):
         p = np.pad(m, 1)
         m = 0.5 * m + 0.5 * np.tanh(field + J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
     return m
@@ -33,7 +33,7 @@ def _denoise_sigma_not_squared(image, J, sigma):
 def _denoise_whole_log_odds(image, J, sigma):
     field = 2 * image / sigma**2
     m = np.tanh(field)
-    for _ in range(400):
+    for _ in range(200):
         p = np.pad(m, 1)
         m = 0.5 * m + 0.5 * np.tanh(field + J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
     return m
@@ -51,6 +51,60 @@ def _denoise_threshold(image, J, sigma):
                         total += J * m[a, b]
                 m[r, c] = 1.0 if total >= 0 else -1.0
     return m
+
+
+def _denoise_pairs_twice(image, J, sigma):
+    field = image / sigma**2
+    m = np.tanh(field)
+    for _ in range(200):
+        p = np.pad(m, 1)
+        m = 0.5 * m + 0.5 * np.tanh(field + 2 * J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
+    return m
+
+
+def _denoise_half_the_coupling(image, J, sigma):
+    field = image / sigma**2
+    m = np.tanh(field)
+    for _ in range(200):
+        p = np.pad(m, 1)
+        m = 0.5 * m + 0.5 * np.tanh(
+            field + 0.5 * J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:])
+        )
+    return m
+
+
+def _denoise_edges_repeated(image, J, sigma):
+    field = image / sigma**2
+    m = np.tanh(field)
+    for _ in range(200):
+        p = np.pad(m, 1, mode="edge")
+        m = 0.5 * m + 0.5 * np.tanh(field + J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
+    return m
+
+
+def _denoise_eight_neighbours(image, J, sigma):
+    field = image / sigma**2
+    m = np.tanh(field)
+    for _ in range(200):
+        p = np.pad(m, 1)
+        rows = p[:-2] + p[1:-1] + p[2:]
+        m = 0.5 * m + 0.5 * np.tanh(field + J * (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] - m))
+    return m
+
+
+def _denoise_half_of_the_field(image, J, sigma):
+    field = image / (2 * sigma**2)
+    m = np.tanh(field)
+    for _ in range(200):
+        p = np.pad(m, 1)
+        m = 0.5 * m + 0.5 * np.tanh(field + J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
+    return m
+
+
+def _denoise_one_sweep(image, J, sigma):
+    m = np.tanh(image / sigma**2)
+    p = np.pad(m, 1)
+    return np.tanh(image / sigma**2 + J * (p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:]))
 
 
 def _denoise_no_prior(image, J, sigma):
@@ -112,6 +166,24 @@ DENOISE = Exercise(
                       "mean_field.html#denoising"),
         Misconception("thresholded in every sweep", _denoise_threshold,
                       "All pixels came out as -1 or +1: uncertainty was thrown away in each sweep (iterated conditional modes).",
+                      "mean_field.html#denoising"),
+        Misconception("each pair is counted twice", _denoise_pairs_twice,
+                      "Neighbours pull twice too strongly. The prior has one J for each pair: how much of it does one pixel feel?",
+                      "mean_field.html#denoising"),
+        Misconception("half of the coupling", _denoise_half_the_coupling,
+                      "Neighbours pull half as strongly as they should. The half of the energy meets every pair twice.",
+                      "mean_field.html#denoising"),
+        Misconception("half of the field", _denoise_half_of_the_field,
+                      "The data weigh half as much as they should. Write out (y - 1)^2 and (y + 1)^2: what is their difference?",
+                      "mean_field.html#denoising"),
+        Misconception("edges are repeated", _denoise_edges_repeated,
+                      "Pixels at the edge are pulled by copies of themselves. Where the image ends there are fewer neighbours.",
+                      "mean_field.html#denoising"),
+        Misconception("eight neighbours", _denoise_eight_neighbours,
+                      "Pixels that touch at a corner pulled at each other. Which neighbours does the prior couple?",
+                      "mean_field.html#denoising"),
+        Misconception("a single sweep", _denoise_one_sweep,
+                      "Each pixel has heard of its nearest neighbours and of nothing beyond: the means still change from sweep to sweep.",
                       "mean_field.html#denoising"),
         Misconception("the prior is left out", _denoise_no_prior,
                       "Each pixel was treated by itself; its neighbours had no say.", "mean_field.html#denoising"),

@@ -75,7 +75,8 @@ BOUND = Exercise(
     ),
     properties=(
         Property("ordinary", "means inside (-1, 1)", 0.6, lambda rng: [Instance(random_spins(rng, n)) for n in (2, 6, 15)]),
-        Property("certain", "certain spins", 0.25, lambda rng: [_certain(rng, n) for n in (3, 6)]),
+        Property("certain", "certain spins", 0.25, lambda rng: [_certain(rng, n) for n in (3, 6)],
+                 hint="Right as long as no spin is certain. What does a state of probability 0 add to the entropy?"),
         Property("edges", "one spin alone, single precision, and the arguments left as they were", 0.15,
                  lambda rng: [Instance((np.zeros((1, 1)), np.array([0.9]), np.array([-0.2])), "one spin alone"),
                               Instance(tuple(a.astype(np.float32) for a in random_spins(rng, 4)), "in single precision"),

@@ -173,6 +173,22 @@ def _apart(rng, K):
             return instance
 
 
+def _across(rng):
+    """A start that is nearer to a narrow component, and well inside the basin of a wide one; and a start in the narrow one."""
+    narrow, wide, gap = rng.uniform(0.45, 0.55), rng.uniform(1.6, 1.8), rng.uniform(8.6, 9.2)
+    weight = rng.uniform(0.45, 0.55)
+    starts = np.array(
+        [
+            [rng.uniform(0.48, 0.49) * gap, rng.uniform(0.8, 1.0)],
+            [rng.uniform(-0.1, 0.1), narrow * rng.uniform(0.9, 1.1)],
+        ]
+    )
+    direction, shift = rng.choice([-1, 1]), rng.uniform(-2, 2)
+    starts[:, 0] = direction * starts[:, 0] + shift
+    means = direction * np.array([0.0, gap]) + shift
+    return np.array([1 - weight, weight]), means, np.array([narrow, wide]), starts
+
+
 def _fit_edges(rng):
     start = np.array([[0.0, 1.0]])
     weights, means, sigmas, starts = _apart(rng, 2)
@@ -197,14 +213,19 @@ FIT = Exercise(
                  "components far apart"),
         Instance((np.array([0.45, 0.55]), np.array([-0.2, 0.1]), np.array([0.05, 0.05]), np.array([[-0.21, 0.06], [0.11, 0.04]])),
                  "narrow components"),
+        Instance((np.array([0.5, 0.5]), np.array([0.0, 9.0]), np.array([0.5, 1.7]), np.array([[4.3, 0.9], [0.1, 0.5]])),
+                 "a start nearer to the narrow component, in the basin of the wide one"),
     ),
     properties=(
         Property("one optimum", "components that overlap, where there is one optimum", 0.3,
                  lambda rng: [Instance(_close_components(rng), "components that overlap") for _ in range(3)]),
-        Property("several optima", "components far apart, with an optimum near each start", 0.4,
-                 lambda rng: [Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)]),
+        Property("several optima", "components far apart, where each start leads to the optimum of its own basin", 0.4,
+                 lambda rng: [*(Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)),
+                              Instance(_across(rng), "a start nearer to a narrow component, in the basin of a wide one")]),
         Property("narrow", "narrow components", 0.15,
-                 lambda rng: [Instance(_close_components(rng, 0.065), "narrow components") for _ in range(2)]),
+                 lambda rng: [Instance(_close_components(rng, 0.065), "narrow components") for _ in range(2)],
+                 hint="Right for deviations near 1. How long is a step, and how large a tolerance, where everything is "
+                      "twenty times smaller?"),
         Property("edges", "one component, one start, single precision, and the arguments left as they were", 0.15,
                  _fit_edges, unmodified=True),
     ),

@@ -50,6 +50,11 @@ def _gaussian_diagonal(m0, S0, m1, S1):
     return 0.5 * np.sum(v0 / v1 + (m1 - m0) ** 2 / v1 - 1 + np.log(v1 / v0))
 
 
+def _gaussian_no_means(m0, S0, m1, S1):
+    logs = np.linalg.slogdet(S1)[1] - np.linalg.slogdet(S0)[1]
+    return 0.5 * (np.trace(np.linalg.solve(S1, S0)) - len(m0) + logs)
+
+
 def _gaussian_determinants(m0, S0, m1, S1):
     shift = m1 - m0
     logs = np.log(np.linalg.det(S1) / np.linalg.det(S0))
@@ -99,7 +104,8 @@ GAUSSIAN = Exercise(
         Property("equal covariances", "equal covariances", 0.15, lambda rng: [_equal_covariances(rng, d) for d in (2, 4)]),
         Property("determinants", "determinants too small or too large for a float", 0.2,
                  lambda rng: [Instance(_pair(rng, 60, 1e-4), "sixty dimensions, small variances"),
-                              Instance(_pair(rng, 50, 1e4), "fifty dimensions, large variances")]),
+                              Instance(_pair(rng, 50, 1e4), "fifty dimensions, large variances")],
+                 hint="Right in few dimensions. Which intermediate number becomes 0 or infinite in many?"),
         Property("edges", "one dimension, equal distributions, variances of very different size, single precision, and the arguments left "
                  "as they were", 0.2, _gaussian_edges, unmodified=True),
     ),
@@ -117,6 +123,8 @@ GAUSSIAN = Exercise(
         Misconception("distance measured by the first covariance", _gaussian_other_distance,
                       "The result is wrong only where the means differ. Whose log density does the distance of the means come from?",
                       GAUSSIAN_SECTION),
+        Misconception("the means are left out", _gaussian_no_means,
+                      "Moving one of the Gaussians away from the other changes nothing.", GAUSSIAN_SECTION),
         Misconception("covariance in place of its inverse", _gaussian_no_inverse,
                       "In other units of x the result changes. A distance has to be measured in standard deviations.",
                       GAUSSIAN_SECTION),

@@ -149,7 +149,9 @@ GRID = Exercise(
                  lambda rng: [_grid_zeros(rng, (12,), 0.25), _grid_zeros(rng, (4, 5), 0.1)]),
         Property("impossible", "mass of q where p has none", 0.1,
                  lambda rng: [_grid_impossible(rng, (9,), 0.25), _grid_impossible(rng, (3, 5), 0.2)]),
-        Property("far", "densities too small for a float", 0.1, _grid_far),
+        Property("far", "densities too small for a float", 0.1, _grid_far,
+                 hint="Right as long as the densities fit into a float. Where does the computation leave the logarithms that "
+                      "it was given?"),
         Property("edges", "one cell, single precision, three dimensions, and the arguments left as they were", 0.15,
                  _grid_edges, unmodified=True),
     ),

@@ -96,7 +96,9 @@ MATCH = Exercise(
                  lambda rng: [Instance(_mixture(rng, K, d)) for K, d in ((2, 2), (3, 2), (4, 3))]),
         Property("equal means", "components with equal means", 0.15,
                  lambda rng: [_equal_means(rng, K, d) for K, d in ((2, 3), (3, 2))]),
-        Property("far", "means far from the origin", 0.2, lambda rng: [_far(rng, K, d) for K, d in ((2, 3), (4, 2))]),
+        Property("far", "means far from the origin", 0.2, lambda rng: [_far(rng, K, d) for K, d in ((2, 3), (4, 2))],
+                 hint="Right near the origin, wrong far from it: somewhere two huge numbers are subtracted whose difference is small, and "
+                      "the digits are gone."),
         Property("edges", "one component, one dimension, a component of weight zero, single precision, and the arguments left as they were",
                  0.2,
                  _match_edges, unmodified=True),

@@ -73,7 +73,9 @@ FACTORIZED = Exercise(
         Property("two dimensions", "two dimensions", 0.1, lambda rng: [Instance((_correlated(rng, 2, 0.7),), "two dimensions")]),
         Property("strong", "strong correlations", 0.15,
                  lambda rng: [Instance((_correlated(rng, d, rho),), "strong correlation")
-                              for d, rho in ((2, 0.99), (4, -0.6), (2, 0.999))]),
+                              for d, rho in ((2, 0.99), (4, -0.6), (2, 0.999))],
+                 hint="Right for moderate correlations. A direction in which p is narrow counts all the same: is it rounded "
+                      "away, or padded?"),
         Property("scales", "very small or very large variances", 0.15,
                  lambda rng: [Instance((random_covariance(rng, 3, scale),), note)
                               for scale, note in ((1e-5, "small variances"), (1e5, "large variances"))]
