@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
 def test_check_says_which_example_failed(folder, monkeypatch, capsys):
     entropy = exercises.load("gibbs_principle")["entropy"]
     said = said_by_check(entropy, lambda q: np.log(len(q)), folder, monkeypatch, capsys)
-    assert "example:   3 of 4\n  arguments: [" in said
+    assert "example:   3 of 5\n  arguments: [" in said
 
 
 def test_lists_of_arrays_are_shown_on_one_line():
