@@ -65,7 +65,7 @@ inside.check.difference = inside.check.failure = lambda *a: ""
 """
 
 ATTACKS = {
-    "trace": beside(TRACE),  # the cell breaks its own process, and is left out
+    "trace": beside(TRACE, 0),  # it hits its own answers
     "everything": beside(EVERYTHING),
     "audit_hook": beside(HOOK, 0, reason="stopped: its process"),
     "plain": alone(PLAIN + "def f(*args): return object()\n" + EVERY),
