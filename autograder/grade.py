@@ -210,8 +210,6 @@ def _run_and_check(
             done = {chunk.grade_id for chunk, _ in snapshots}
             snapshots += [(chunk, None) for chunk in chunks if chunk.grade_id and chunk.grade_id not in done]
         clock["run"] = time.perf_counter()
-        if sandbox.killed and not last:
-            return _Found(runs, [], reason, {}, {})
         informed = before is not None and before.results
         if informed:
             runs, reason = before.runs, reason and f"stopped: {ENDED}"
@@ -223,6 +221,8 @@ def _run_and_check(
             if informed
             else [checks.visible_example(e, call) for (_, e), call in zip(judged, callers, strict=True)]
         )
+        if sandbox.killed and not last:
+            return _Found(runs, [], reason, {}, {})
         results = []
         check_seconds = {}
         for (chunk, exercise), call, example in zip(judged, callers, examples, strict=True):

@@ -204,9 +204,13 @@ if os.path.exists({place!r}):
     print("TOLD", open({place!r}).read())
     os._exit(7) if {how!r} == "exit" else None
     raise type("TOLD", (Exception,), {{}})
+calls = []
 def f(*args):
-    open({place!r}, "a").write(repr(args))
-    os.kill(os.getpid(), 9)
+    if calls:  # the first is a visible example
+        open({place!r}, "a").write(repr(args))
+        os.kill(os.getpid(), 9)
+    calls.append(args)
+    return 0.0
 entropy = kl = elbo = posterior = quickscore = f
 """
 
