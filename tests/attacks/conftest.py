@@ -115,6 +115,8 @@ def _hidden(seed: int) -> set[str]:
                         for text in digits
                         if len(text.lstrip("0")) >= 12 and "e" not in text
                     }
+    # What is round but for the rounding to float32 is met everywhere.
+    found = {text for text in found if not text.endswith(("0000", "9999"))}
     assert len(found) > 100
     return found
 
