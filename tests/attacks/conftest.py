@@ -61,8 +61,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         (home / "secret.txt").write_text(CANARY)
         patch.setenv("HOME", str(home))
         patch.setenv("AUTOGRADER_SECRET", CANARY)
-        course, notebook = _course(tmp_path_factory.mktemp("course"))
-        _hand_in(course, notebook)
+        course, notebook = make_course(tmp_path_factory.mktemp("course"))
+        hand_in(course, notebook, attacks())
         alone = {"before": _bystander_alone(course)}
         grade_class.grade(course, NAME, jobs=2, force=True, limits=LIMITS)
         reports = {report.student: report for report in grade_class.reports(course, NAME)}
@@ -71,7 +71,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         yield Class(course, reports, alone, _hidden(course.hidden_seed()))
 
 
-def _course(folder: Path) -> tuple[Course, dict]:
+def make_course(folder: Path) -> tuple[Course, dict]:
     """A course whose private files hold canaries, and the solved notebook, which holds none."""
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     path = folder / "solutions" / NAME / f"{NAME}.ipynb"
@@ -85,13 +85,14 @@ def _course(folder: Path) -> tuple[Course, dict]:
     return Course(folder), solved
 
 
-def _hand_in(course: Course, notebook: dict) -> None:
+def hand_in(course: Course, notebook: dict, students: dict[str, Attack]) -> None:
+    """Write the submissions of an honest bystander and of those who attack."""
     bystander = copy.deepcopy(notebook)
     solution_cell(bystander, "entropy")["source"] += f"\n# {CANARY}, of another student"
     everybody = {
         "bystander": Attack(lambda folder, _: (folder / f"{NAME}.ipynb").write_text(json.dumps(bystander)))
     }
-    for student, attack in (everybody | attacks()).items():
+    for student, attack in (everybody | students).items():
         folder = course.submission_folder(student, NAME)
         folder.mkdir(parents=True)
         attack.write(folder, notebook)

@@ -13,6 +13,9 @@ import pytest
 from nbgrader.api import Gradebook
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
+from autograder import grade_class
+from autograder.course import Course
+from tests.attacks.conftest import LIMITS, hand_in, make_course
 from tests.attacks.submission import NAME
 from tests.attacks.test_attacks import ATTACKS
 from tests.autograder.jupyter import TOKEN, jupyter_server
@@ -131,10 +134,19 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def marked(graded) -> dict[str, str]:
+def small_class(tmp_path_factory) -> Course:
+    """A course of those who inject something, and the bystander: formgrader's lists take long for the whole class."""
+    course, notebook = make_course(tmp_path_factory.mktemp("injected"))
+    hand_in(course, notebook, {student: ATTACKS[student] for student in INJECTIONS})
+    grade_class.grade(course, NAME, jobs=2, limits=LIMITS)
+    return course
+
+
+@pytest.fixture(scope="module")
+def marked(small_class) -> dict[str, str]:
     """Names and comments are evil, too: the ids of the submissions in the gradebook, by student."""
     ids = {}
-    with Gradebook(graded.course.db_url) as book:
+    with Gradebook(small_class.db_url) as book:
         for student in (*INJECTIONS, "bystander"):
             book.update_or_create_student(student, first_name=MARKS, last_name=MARKS, email=MARKS)
             ids[student] = book.find_submission_notebook(NAME, NAME, student).id
@@ -145,8 +157,8 @@ def marked(graded) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(graded, marked) -> Iterator[str]:
-    with jupyter_server(graded.course.directory) as address:
+def server(small_class, marked) -> Iterator[str]:
+    with jupyter_server(small_class.directory) as address:
         yield address
 
 
@@ -209,9 +221,9 @@ def test_formgraders_page_of_a_submission(formgrader, server, marked, student):
     assert ran(formgrader) == [0, False]
 
 
-def test_formgrader_would_run_what_is_not_sanitised(formgrader, server, marked, graded):
+def test_formgrader_would_run_what_is_not_sanitised(formgrader, server, marked, small_class):
     """Does the watch see it, where a notebook was not sanitised?"""
-    path = graded.course.autograded_path("bystander", NAME) / f"{NAME}.ipynb"
+    path = small_class.autograded_path("bystander", NAME) / f"{NAME}.ipynb"
     before = path.read_text()
     notebook = nbformat.reads(before, as_version=4)
     code = next(cell for cell in notebook.cells if cell.cell_type == "code")
