@@ -110,7 +110,7 @@ ASCENT = Exercise(
     reference=_reference_ascent,
     visible=(
         Instance((np.zeros((2, 2)), np.array([0.5, -1.0]), np.array([0.0, 0.0]), 2), "no coupling"),
-        Instance((np.array([[0.0, 2.0], [2.0, 0.0]]), np.zeros(2), np.array([0.5, -0.5]), 3), "two ferromagnetic spins"),
+        Instance((np.array([[0.0, 1.5], [1.5, 0.0]]), np.zeros(2), np.array([0.5, -0.5]), 3), "two ferromagnetic spins"),
         Instance((np.array([[0.0, 0.5, -0.2], [0.5, 0.0, 0.3], [-0.2, 0.3, 0.0]]), np.array([0.1, -0.4, 0.2]),
                   np.array([0.5, 0.0, -0.5]), 2)),
         Instance((np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([40.0, -0.5]), np.array([0.0, 0.0]), 2),

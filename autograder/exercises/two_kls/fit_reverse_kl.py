@@ -231,7 +231,8 @@ FIT = Exercise(
                  lambda rng: [*(Instance(_apart(rng, K), "components far apart") for K in (2, 2, 3)),
                               Instance(_across(rng), "a start nearer to a narrow component, in the basin of a wide one")]),
         Property("narrow", "narrow components", 0.15,
-                 lambda rng: [Instance(_narrow(rng), "narrow components") for _ in range(2)],
+                 lambda rng: [Instance(_narrow(rng), "narrow components"),
+                              Instance(_close_components(rng, 0.065), "narrow components")],
                  hint="Right for deviations near 1. How long is a step, and how large a tolerance, where everything is "
                       "twenty times smaller?"),
         Property("edges", "one component, one start, single precision, and the arguments left as they were", 0.15,
