@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -66,7 +67,13 @@ class Secrets:
             for i in _answered(e, checks.instances_of(e, item, seed))
         ]
         visible = [i for e in declared for i in _answered(e, e.visible)]
-        self.numbers = _numbers(hidden) - _numbers(visible)
+        # What a known wrong function gives on a visible example is shown to whoever wrote it.
+        for exercise in declared:
+            for ways in checks.known_outcomes(exercise, list(exercise.visible)).values():
+                outcomes = itertools.chain.from_iterable(ways)
+                visible += [array for o in outcomes if o.kind == "value" for array in leaves(o.value)]
+        rounded = first_digits(f"{abs(x):.{DIGITS}g}" for array in visible for x in array.tolist())
+        self.numbers = _numbers(hidden) - _numbers(visible) - rounded
         self.lists = _lists(hidden) - _lists(visible)
 
     def found(self, text: str) -> list[str]:
