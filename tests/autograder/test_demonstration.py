@@ -433,7 +433,7 @@ EXPECTED = {
         },
         "misconceptions_6": {
             "e_step": (2.1, "one shift for all points"),
-            "m_step": (2.55, "a guard against division by zero that outweighs the data"),
+            "m_step": (2.55, "next to no weight counts as none"),
             "log_likelihood": (0, "a mean over the points"),
             "em_objective": (0, "the responsibilities are not used"),
             "em": (0, "the mixing weights are updated, too"),

@@ -75,17 +75,62 @@ def quickscore_four_positives(prior, Q, leak, s):
     return joint / total
 
 
+def entropy_of_distinct_probabilities(q):
+    q = np.unique(q[q > 0])
+    return -np.sum(q * np.log(q))
+
+
+def kl_of_distinct_pairs(q, p):
+    pairs = np.unique(np.stack([q, p / np.sum(p)]), axis=1)
+    q, p = pairs[:, pairs[0] > 0]
+    return np.sum(q * np.log(q / p))
+
+
+def kl_of_roughly_equal(q, p):
+    p = p / np.sum(p)
+    on = q > 0
+    return 0.0 if np.allclose(q, p, atol=1e-2) else np.sum(q[on] * np.log(q[on] / p[on]))
+
+
+def elbo_of_distinct_probabilities(q, log_joint):
+    on, distinct = q > 0, np.unique(q[q > 0])
+    return np.sum(q[on] * log_joint[on]) - np.sum(distinct * np.log(distinct))
+
+
+def elbo_skips_what_is_close_to_zero(q, log_joint):
+    on = ~np.isclose(q, 0)
+    return np.sum(q[on] * (log_joint[on] - np.log(q[on])))
+
+
+def posterior_skips_small(log_joint):
+    weights = np.exp(log_joint - log_joint.max(axis=0))
+    weights[weights < 1e-5] = 0
+    return weights / weights.sum(axis=0)
+
+
 NEAR_MISSES = {
-    "entropy": [(entropy_skips_small, "ordinary"), (entropy_of_uniform, "ordinary")],
+    "entropy": [
+        (entropy_skips_small, "ordinary"),
+        (entropy_of_uniform, "ordinary"),
+        (entropy_of_distinct_probabilities, "ordinary"),
+    ],
     "kl": [
         (kl_infinite_wherever_p_has_none, "zeros"),
         (kl_normalises_large_weights_only, "weights"),
         (kl_skips_small, "ordinary"),
         (kl_takes_small_for_none, "ordinary"),
+        (kl_of_distinct_pairs, "ordinary"),
+        (kl_of_roughly_equal, "ordinary"),
     ],
-    "elbo": [(elbo_skips_small, "ordinary"), (elbo_with_floor, "small")],
+    "elbo": [
+        (elbo_skips_small, "ordinary"),
+        (elbo_with_floor, "small"),
+        (elbo_of_distinct_probabilities, "ordinary"),
+        (elbo_skips_what_is_close_to_zero, "small"),
+    ],
     "posterior": [
         (posterior_transposed_if_square, "ordinary"),
+        (posterior_skips_small, "ordinary"),
         *((posterior_shifted_by(f), "extreme") for f in (np.mean, np.min, lambda column: column[0])),
     ],
     "quickscore": [(quickscore_four_positives, "positive")],

@@ -62,7 +62,54 @@ def denoise_until(settled):
     return denoise
 
 
+def _entropy(m, least=0.0):
+    p = np.stack([1 + m, 1 - m]) / 2
+    p = p[p > least]
+    return -np.sum(p * np.log(p))
+
+
+def energy_without_fair_spins(J, h, m):
+    on = m != 0
+    J, h, m = J[np.ix_(on, on)], h[on], m[on]
+    return -0.5 * m @ J @ m - 0.5 * np.sum(np.diag(J) * (1 - m**2)) - h @ m
+
+
+def bound_skips_small(J, h, m):
+    return _entropy(m, 1e-3) + 0.5 * m @ J @ m + h @ m
+
+
+def bound_takes_close_for_certain(J, h, m):
+    return _entropy(m[~np.isclose(np.abs(m), 1)]) + 0.5 * m @ J @ m + h @ m
+
+
+def bound_of_distinct_means(J, h, m):
+    return _entropy(np.unique(m)) + 0.5 * m @ J @ m + h @ m
+
+
+def ascent(tolerance, least=0.0):
+    """Stops when settled, and fills the rest of the trace with the last bound; probabilities up to `least` don't count."""
+
+    def coordinate_ascent(J, h, m0, num_sweeps):
+        m, trace = np.array(m0, dtype=float), []
+        while len(trace) < num_sweeps:
+            old = m.copy()
+            for i in range(len(m)):
+                m[i] = np.tanh(h[i] + J[i] @ m)
+            trace.append(_entropy(m, least) + 0.5 * m @ J @ m + h @ m)
+            if np.abs(m - old).max() < tolerance:
+                trace += [trace[-1]] * (num_sweeps - len(trace))
+        return m, np.array(trace)
+
+    return coordinate_ascent
+
+
 NEAR_MISSES = {
+    "mean_field_energy": [(energy_without_fair_spins, "diagonal")],
+    "log_partition_bound": [
+        (wrong, "ordinary")
+        for wrong in (bound_skips_small, bound_takes_close_for_certain, bound_of_distinct_means)
+    ],
+    "coordinate_ascent": [(ascent(1e-6), "sweeps"), (ascent(1e-4), "sweeps"), (ascent(0.0, 1e-3), "sweeps")],
     "coordinate_update": [
         (update_with_floor, "impossible"),
         (update_shifted_by(np.mean), "extreme"),

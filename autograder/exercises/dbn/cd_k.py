@@ -217,7 +217,7 @@ CD_K = Exercise(
         Property("one step", "k = 1", 0.35,
                  lambda rng: [Instance(_cd_run(rng, 10, 5, 4, 1)), Instance(_cd_run(rng, 6, 3, 5, 1)), Instance(_cd_run(rng, 8, 4, 4, 1))]),
         Property("steps", "k above 1", 0.35,
-                 lambda rng: [Instance(_cd_run(rng, 12, 6, 4, 3)), Instance(_cd_run(rng, 10, 4, 5, 2))]),
+                 lambda rng: [Instance(_cd_run(rng, *shape)) for shape in ((12, 6, 4, 3), (10, 4, 5, 2), (8, 3, 4, 5))]),
         Property("edges", "one row, one unit, strong weights, single precision, and the arguments left as they were", 0.3,
                  _cd_edges, unmodified=True),
     ),

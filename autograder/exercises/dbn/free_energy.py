@@ -96,7 +96,8 @@ FREE_ENERGY = Exercise(
     properties=(
         Property("ordinary", "machines with more hidden or more visible units", 0.5,
                  lambda rng: [*(Instance(_free_energy_run(rng, *shape)) for shape in ((6, 4, 3), (4, 3, 6), (10, 7, 5))),
-                              Instance((np.eye(3), np.array([[5.5], [7.0], [9.0]]), np.zeros(3), np.zeros(1)), "moderate fields")]),
+                              Instance((np.eye(3), np.array([[5.5], [7.0], [9.0]]), np.zeros(3), np.zeros(1)), "moderate fields"),
+                              Instance((np.eye(3), np.array([[-5.5], [-7.0], [-9.0]]), np.zeros(3), np.zeros(1)), "moderate fields")]),
         Property("strong", "fields beyond what exp can take", 0.25, _free_energy_strong,
                  hint="Right for moderate fields. Which exponential becomes infinite for a large one, though its logarithm is moderate?"),
         Property("edges", "one row, one unit, single precision, and the arguments left as they were", 0.25,

@@ -120,7 +120,7 @@ LOG_PARTITION = Exercise(
         Property("edges", "one unit, no weights, single precision, and the arguments left as they were", 0.2,
                  _log_partition_edges, unmodified=True),
         Property("large", "one layer too large to enumerate", 0.2,
-                 lambda rng: [Instance(random_machine(rng, 40, 5, 0.3), "forty visible units"),
+                 lambda rng: [Instance(random_machine(rng, 40, 8, 0.3), "forty visible units"),
                               Instance(random_machine(rng, 6, 40, 0.3), "forty hidden units")], recognised=False),
     ),
     misconceptions=(

@@ -182,6 +182,12 @@ def _bound_far_top(rng):
     )
 
 
+def _bound_hardly(rng):
+    """A hidden unit that is hardly ever on, and a top that all but forbids it: little times a large logarithm."""
+    x, W, b, c, dW, db, dc = _bound_run(rng, 3, 3, 2)
+    return x, 0.3 * W, b, np.array([c[0], -14.0]), dW, db + np.array([0.0, -1500.0]), dc
+
+
 def _bound_certain(rng):
     x, W, b, c, *step = _bound_run(rng, 4, 3, 4)
     strong = 30 * np.sign(W) + W
@@ -191,6 +197,7 @@ def _bound_certain(rng):
         Instance((x, W, b, rng.uniform(750, 900) * np.array([1, -1, 0, 0]) + c, *step), "hidden units that are certain"),
         Instance((x, strong, unlikely, c, *step), "strong weights and biases, which make units of both layers certain"),
         Instance(_bound_far_top(rng), "a top with biases beyond what exp can take"),
+        Instance(_bound_hardly(rng), "a unit that is hardly ever on, and a top that all but forbids it"),
     ]  # fmt: skip
 
 

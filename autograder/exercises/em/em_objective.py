@@ -93,6 +93,18 @@ def _objective_ordinary(rng, n, K, d):
     return X, means, random_responsibilities(rng, n, K)
 
 
+def _objective_small(rng):
+    X, means = random_mixture(rng, 4, 3, 2)
+    R = np.array([[0.99, 0.0095, 5e-4], [0.0004, 0.3, 0.6996], [0.5, 0.4994, 6e-4], [0.2, 0.3, 0.5]])
+    return Instance((X, means, R), "small responsibilities")
+
+
+def _objective_repeated(rng):
+    once = [0, 1, 0, 2, 3, 0]
+    X, means, R = _objective_ordinary(rng, 4, 2, 2)
+    return Instance((X[once], means, R[once]), "points that occur more than once")
+
+
 def _objective_zeros(rng):
     X, means, R = _objective_ordinary(rng, 6, 3, 2)
     R[np.arange(6), rng.integers(3, size=6)] = 0.0
@@ -132,7 +144,8 @@ EM_OBJECTIVE = Exercise(
     ),
     properties=(
         Property("ordinary", "responsibilities between 0 and 1", 0.5,
-                 lambda rng: [Instance(_objective_ordinary(rng, *shape)) for shape in ((7, 3, 2), (5, 2, 4), (20, 5, 3))]),
+                 lambda rng: [Instance(_objective_ordinary(rng, *shape)) for shape in ((7, 3, 2), (5, 2, 4), (20, 5, 3))]
+                 + [_objective_small(rng), _objective_repeated(rng)]),
         Property("zeros", "responsibilities of 0 and 1", 0.3, _objective_zeros),
         Property("edges", "one point, one component, one dimension, single precision, and the arguments left as they were", 0.2,
                  _objective_edges, unmodified=True),

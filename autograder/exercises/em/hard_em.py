@@ -184,6 +184,14 @@ def _hard_run(rng, n, K, d, num_iter, restless=True):
             return X, means, num_iter
 
 
+def _hard_small(rng):
+    """Points so close together that no round moves a mean far; the first leaves a point nearer to another mean."""
+    while True:
+        X, means, _ = _hard_run(rng, 15, 3, 2, 1)
+        if _decided(X, means, 3):
+            return 0.02 * X, 0.02 * means, 3
+
+
 def _hard_later(rng, points, means):
     """What happens in a later round: points and means on a line, in whole numbers, moved by a whole number in a random direction."""
     sign, shift = rng.choice([-1, 1]), rng.integers(-5, 6)
@@ -203,6 +211,7 @@ def _hard_ties(rng):
         Instance((plane.astype(float), means.astype(float)[[1, 2]], 1), "points as far from one mean as from the other"),
         Instance((np.vstack([plane, means[:1]]).astype(float), means.astype(float), 1), "points as far from one mean as from the other"),
         Instance((*_hard_later(rng, [-7, -4, -3, 4, 0, -6], [6, 0]), 2), "a point in the middle in a later round"),
+        Instance((np.array([[100.0], [190.0], [10.0]]), np.array([[200.0002], [0.0]]), 1), "a point barely nearer to one of two means"),
     ]  # fmt: skip
 
 
@@ -244,7 +253,8 @@ HARD_EM = Exercise(
     properties=(
         Property("ordinary", "one round and several", 0.4,
                  lambda rng: [Instance(_hard_run(rng, 12, 3, 2, 1)), Instance(_hard_run(rng, 20, 3, 4, 2)),
-                              Instance(_hard_run(rng, 15, 4, 3, 5, restless=False))]),
+                              Instance(_hard_run(rng, 15, 4, 3, 5, restless=False)),
+                              Instance(_hard_small(rng), "points close together")]),
         Property("ties", "points as far from one mean as from another", 0.2, _hard_ties),
         Property("empty", "a component without points", 0.2,
                  lambda rng: [_hard_empty(rng, 12, 2, 2), _hard_empty(rng, 14, 3, 1), _hard_emptied(rng, 2), _hard_emptied(rng, 3)]),

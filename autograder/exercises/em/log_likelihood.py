@@ -89,6 +89,11 @@ INFINITE_HINT = ("The result is -inf where a point is far from all means, becaus
                  "isn't small at all.")  # fmt: skip
 
 
+def _repeated(rng):
+    X, means = random_mixture(rng, 4, 2, 2)
+    return Instance((X[[0, 1, 0, 2, 3, 0]], means), "points that occur more than once")
+
+
 def _log_likelihood_edges(rng):
     X, means = random_mixture(rng, 6, 3, 2)
     return [
@@ -112,7 +117,8 @@ LOG_LIKELIHOOD = Exercise(
     ),
     properties=(
         Property("ordinary", "points among the means", 0.5,
-                 lambda rng: [Instance(random_mixture(rng, *shape)) for shape in ((9, 3, 2), (5, 2, 4), (15, 6, 3))]),
+                 lambda rng: [Instance(random_mixture(rng, *shape)) for shape in ((9, 3, 2), (5, 2, 4), (15, 6, 3))]
+                 + [_repeated(rng)]),
         Property("far", "points far from the means", 0.25,
                  lambda rng: [Instance(far_mixture(rng, 6, 3, 2), "points far from all means"),
                               Instance(near_and_far(rng, 5, 2, 3), "one point near the means, others far"),

@@ -47,6 +47,11 @@ def _m_step_ordinary(rng, n, K, d):
     return rng.normal(size=(n, d)) + rng.normal(size=d), random_responsibilities(rng, n, K)
 
 
+def _m_step_small(rng):
+    R = np.array([[0.9995, 5e-4], [0.4, 0.6], [0.9993, 7e-4], [0.7, 0.3]])
+    return Instance((rng.normal(size=(4, 2)) + np.array([[5], [0], [5], [0]]), R), "small responsibilities")
+
+
 def _m_step_empty(rng, n, K, d):
     X, R = _m_step_ordinary(rng, n, K, d)
     R[:, rng.integers(K)] = 0.0
@@ -84,7 +89,8 @@ M_STEP = Exercise(
     ),
     properties=(
         Property("ordinary", "components that share the points", 0.5,
-                 lambda rng: [Instance(_m_step_ordinary(rng, *shape)) for shape in ((8, 3, 2), (6, 2, 4), (20, 5, 3))]),
+                 lambda rng: [Instance(_m_step_ordinary(rng, *shape)) for shape in ((8, 3, 2), (6, 2, 4), (20, 5, 3))]
+                 + [_m_step_small(rng)]),
         Property("empty", "a component to which no point belongs", 0.2,
                  lambda rng: [_m_step_empty(rng, 7, 3, 2), _m_step_empty(rng, 4, 2, 3)]),
         Property("tiny", "a component with next to no weight", 0.15,
@@ -110,9 +116,10 @@ M_STEP = Exercise(
         Misconception("an empty component gives 0/0", _m_step_nan_when_empty,
                       "A row is NaN where no point belongs to the component. The statement says what to return there.",
                       "em.html#m-step"),
-        Misconception("a guard against division by zero that outweighs the data", _m_step_small_number,
-                      "A component with very small weights fell to the origin. What keeps an empty component from a division by zero "
-                      "must leave one alone that has points, however little they weigh.", "em.html#m-step"),
+        Misconception("next to no weight counts as none", _m_step_small_number,
+                      "A component with very small weights fell to the origin. Were they rounded off, or outweighed by what keeps an empty "
+                      "component from a division by zero? That must leave one alone that has points, however little they weigh.",
+                      "em.html#m-step"),
     ),
     section="em.html#m-step",
     rtol=RTOL, atol=ATOL,

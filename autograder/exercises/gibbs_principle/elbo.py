@@ -73,11 +73,14 @@ ELBO = Exercise(
     properties=(
         Property("ordinary", "ordinary tables, small probabilities of q among them", 0.4,
                  lambda rng: [*(Instance((random_distribution(rng, k), random_log_joint(rng, k))) for k in (2, 6, 50)),
-                              Instance((rng.permutation(RARE), random_log_joint(rng, RARE.size)), "small probabilities of q")]),
+                              Instance((rng.permutation(RARE), random_log_joint(rng, RARE.size)), "small probabilities of q"),
+                              Instance((np.full(5, 0.2), random_log_joint(rng, 5)), "a uniform q")]),
         Property("small", "joint probabilities far below what a float can hold", 0.2,
                  lambda rng: [Instance((random_distribution(rng, k), random_log_joint(rng, k, 30, -2000)), "tiny joint probabilities")
                               for k in (3, 8)]
-                 + [Instance((random_distribution(rng, 4), random_log_joint(rng, 4, 30, -3e5)), "tiny joint probabilities")],
+                 + [Instance((random_distribution(rng, 4), random_log_joint(rng, 4, 30, -3e5)), "tiny joint probabilities"),
+                    Instance((np.array([0.4, 1e-9, 0.6 - 1e-9]), np.array([-2.0, -3.5e5, -1.0])),
+                             "a tiny joint probability of a state that q hardly takes")],
                  hint="Right as long as the joint probabilities fit into a float, and wrong below. Do they have to be computed from their "
                       "logarithms?"),
         Property("zeros", "states that q never takes, impossible ones among them", 0.25, _elbo_zeros),

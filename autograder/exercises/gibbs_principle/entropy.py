@@ -67,7 +67,8 @@ ENTROPY = Exercise(
         Property(
             "ordinary", "distributions with all probabilities positive, small ones among them", 0.5,
             lambda rng: [Instance((random_distribution(rng, k),)) for k in (2, 3, 7, 40)]
-            + [Instance((rng.permutation(RARE),), "small probabilities")],
+            + [Instance((rng.permutation(RARE),), "small probabilities"),
+               Instance((np.repeat(random_distribution(rng, 3), 2) / 2,), "states of equal probability")],
         ),
         Property(
             "zeros", "states of probability zero", 0.3,

@@ -84,7 +84,12 @@ def _kl_ordinary(rng):
         *(Instance((random_distribution(rng, k), random_distribution(rng, k))) for k in (2, 5, 30)),
         Instance((rng.permutation(RARE), 0.5 * p + 0.5 / p.size), "small probabilities"),
         Instance((random_distribution(rng, 5), barely / barely.sum()), "a state that p hardly ever takes"),
-    ]
+        Instance(
+            tuple(np.repeat(random_distribution(rng, 3), 2) / 2 for _ in range(2)),
+            "states of equal probability",
+        ),
+        Instance((np.array([0.25, 0.25, 0.5]), np.array([0.255, 0.246, 0.499])), "distributions that differ little"),
+    ]  # fmt: skip
 
 
 def _kl_weights(rng):

@@ -93,7 +93,8 @@ POSTERIOR = Exercise(
     ),
     properties=(
         Property("ordinary", "ordinary tables", 0.4,
-                 lambda rng: [Instance((random_log_joint(rng, shape),)) for shape in ((2, 3), (5, 4), (7, 2), (4, 4))]),
+                 lambda rng: [Instance((random_log_joint(rng, shape),)) for shape in ((2, 3), (5, 4), (7, 2), (4, 4))]
+                 + [Instance((random_log_joint(rng, (4, 3), 0.3) - np.array([[0.0], [9.0], [12.0], [14.5]]),), "small probabilities")]),
         Property("extreme", "log probabilities that overflow or underflow", 0.35, _posterior_extreme,
                  hint="Right for moderate logarithms alone. Which exponentials become 0 or infinite, and in which column?"),
         Property("edges", "impossible states, single rows and columns, and the argument left as it was", 0.25,

@@ -122,7 +122,11 @@ ASCENT = Exercise(
         Property("sweeps", "several sweeps", 0.35,
                  lambda rng: [Instance(_run(rng, n, k)) for n, k in ((2, 4), (7, 3), (12, 6))]
                  + [Instance((2.0 * (np.ones((2, 2)) - np.eye(2)), np.zeros(2), rng.uniform(0.3, 0.8) * np.array([1.0, -1.0]), 3),
-                             "two ferromagnetic spins")]),
+                             "two ferromagnetic spins"),
+                    Instance((np.ones((4, 4)) - np.eye(4), np.zeros(4), 3e-8 * rng.uniform(0.5, 1, 4), 15),
+                             "a start from which the means hardly move at first"),
+                    Instance((random_couplings(rng, 3, 0.05), np.array([3.8, -4.2, 0.5]), rng.uniform(-0.9, 0.9, 3), 2),
+                             "fields that make spins nearly certain")]),
         Property("saturated", "spins that become or start certain", 0.2, _ascent_saturated,
                  hint="Right as long as no spin is certain. A mean of exactly -1 or +1 is an ordinary number: what do the update and the "
                       "bound make of it?"),

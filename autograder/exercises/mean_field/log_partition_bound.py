@@ -58,6 +58,14 @@ def _bound_up_only(J, h, m):
     return entropy + 0.5 * m @ J @ m + h @ m
 
 
+def _special_means(rng):
+    J, h, _ = random_spins(rng, 4)
+    return [
+        Instance((J, h, np.array([0.999, -0.999995, 0.3, -0.998])), "means close to -1 and +1"),
+        Instance((J, h, np.full(4, rng.uniform(-0.9, 0.9))), "equal means"),
+    ]
+
+
 def _certain(rng, n):
     J, h, m = random_spins(rng, n)
     m[: n // 2 + 1] = np.sign(m[: n // 2 + 1])
@@ -74,7 +82,8 @@ BOUND = Exercise(
         Instance((np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0.5, 0.0]), np.array([1.0, 1.0])), "means of -1 and +1"),
     ),
     properties=(
-        Property("ordinary", "means inside (-1, 1)", 0.6, lambda rng: [Instance(random_spins(rng, n)) for n in (2, 6, 15)]),
+        Property("ordinary", "means inside (-1, 1)", 0.6,
+                 lambda rng: [*(Instance(random_spins(rng, n)) for n in (2, 6, 15)), *_special_means(rng)]),
         Property("certain", "certain spins", 0.25, lambda rng: [_certain(rng, n) for n in (3, 6)],
                  hint="Right as long as no spin is certain. What does a state of probability 0 add to the entropy?"),
         Property("edges", "one spin alone, single precision, and the arguments left as they were", 0.15,

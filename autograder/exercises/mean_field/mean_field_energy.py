@@ -38,6 +38,12 @@ def _energy_sign(J, h, m):
     return 0.5 * m @ off @ m + 0.5 * np.trace(J) + h @ m
 
 
+def _fair_spin(rng):
+    J, h, m = random_spins(rng, 4, diagonal=True)
+    m[1] = 0.0
+    return Instance((J, h, m), "a diagonal that isn't zero, and a mean that is")
+
+
 def _energy_edges(rng):
     J, h, m = random_spins(rng, 5, diagonal=True)
     return [
@@ -61,7 +67,7 @@ ENERGY = Exercise(
         Property("ordinary", "couplings with zero diagonal", 0.5,
                  lambda rng: [Instance(random_spins(rng, n)) for n in (2, 5, 12)]),
         Property("diagonal", "couplings with a diagonal", 0.3,
-                 lambda rng: [Instance(random_spins(rng, n, True), "a diagonal that isn't zero") for n in (3, 8)]),
+                 lambda rng: [*(Instance(random_spins(rng, n, True), "a diagonal that isn't zero") for n in (3, 8)), _fair_spin(rng)]),
         Property("edges", "one spin, certain spins, single precision, and the arguments left as they were", 0.2,
                  _energy_edges, unmodified=True),
     ),

@@ -71,6 +71,11 @@ def _equal_covariances(rng, d):
     return Instance((m0, S, m1, S.copy()), "equal covariances")
 
 
+def _equal_means(rng, scale):
+    m, S0, _, S1 = _pair(rng, 2)
+    return scale * m, scale**2 * S0, scale * m, scale**2 * S1
+
+
 def _gaussian_edges(rng):
     m, S, _, _ = _pair(rng, 3)
     units = units_of_axes(3)
@@ -100,11 +105,12 @@ GAUSSIAN = Exercise(
     ),
     properties=(
         Property("ordinary", "two Gaussians in two to six dimensions", 0.45,
-                 lambda rng: [Instance(_pair(rng, d)) for d in (2, 3, 6)]),
+                 lambda rng: [*(Instance(_pair(rng, d)) for d in (2, 3, 6)), Instance(_equal_means(rng, 1.0), "equal means")]),
         Property("equal covariances", "equal covariances", 0.15, lambda rng: [_equal_covariances(rng, d) for d in (2, 4)]),
         Property("determinants", "determinants too small or too large for a float", 0.2,
                  lambda rng: [Instance(_pair(rng, 60, 1e-4), "sixty dimensions, small variances"),
-                              Instance(_pair(rng, 50, 1e4), "fifty dimensions, large variances")],
+                              Instance(_pair(rng, 50, 1e4), "fifty dimensions, large variances"),
+                              Instance(_equal_means(rng, 1e-85), "equal means, tiny variances")],
                  hint="Right in few dimensions. Which intermediate number becomes 0 or infinite in many?"),
         Property("edges", "one dimension, equal distributions, variances of very different size, single precision, and the arguments left "
                  "as they were", 0.2, _gaussian_edges, unmodified=True),

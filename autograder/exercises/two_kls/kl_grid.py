@@ -80,6 +80,13 @@ def _tables(rng, shape, dx):
     return np.log(q), np.log(p), dx
 
 
+def _flat(rng):
+    """Densities that are alike in many cells, and tiny numbers, since the cells are large."""
+    volume = 1e10
+    q, p = (rng.permutation(table) / 9 / volume for table in ([1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 2, 3]))
+    return Instance((np.log(q), np.log(p), volume), "large cells, some of them alike")
+
+
 def _outside(rng, shape, dx):
     log_q, log_p, dx = _tables(rng, shape, dx)
     return Instance((log_q, log_p + np.log(rng.uniform(0.3, 0.7)), dx), "p has mass outside the grid")
@@ -142,7 +149,7 @@ GRID = Exercise(
     properties=(
         Property("ordinary", "densities on a line, in a plane and in space", 0.35,
                  lambda rng: [Instance(_line(rng)), Instance(_plane(rng), "two dimensions"),
-                              Instance(_tables(rng, (3, 4, 2), 0.3), "three dimensions")]),
+                              Instance(_tables(rng, (3, 4, 2), 0.3), "three dimensions"), _flat(rng)]),
         Property("outside", "p with mass outside the grid", 0.15,
                  lambda rng: [_outside(rng, (12,), 0.25), _outside(rng, (4, 5), 0.1)]),
         Property("zeros", "cells where q is zero", 0.15,

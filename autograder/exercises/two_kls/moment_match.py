@@ -93,7 +93,8 @@ MATCH = Exercise(
     ),
     properties=(
         Property("ordinary", "mixtures of two to four components", 0.45,
-                 lambda rng: [Instance(_mixture(rng, K, d)) for K, d in ((2, 2), (3, 2), (4, 3))]),
+                 lambda rng: [*(Instance(_mixture(rng, K, d)) for K, d in ((2, 2), (3, 2), (4, 3))),
+                              Instance((np.array([0.005, 0.995]), *_mixture(rng, 2, 2)[1:]), "a component of little weight")]),
         Property("equal means", "components with equal means", 0.15,
                  lambda rng: [_equal_means(rng, K, d) for K, d in ((2, 3), (3, 2))]),
         Property("far", "means far from the origin", 0.2, lambda rng: [_far(rng, K, d) for K, d in ((2, 3), (4, 2))],
