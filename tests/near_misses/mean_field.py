@@ -106,10 +106,11 @@ def ascent(tolerance, least=0.0):
 NEAR_MISSES = {
     "mean_field_energy": [(energy_without_fair_spins, "diagonal")],
     "log_partition_bound": [
-        (wrong, "ordinary")
-        for wrong in (bound_skips_small, bound_takes_close_for_certain, bound_of_distinct_means)
+        (bound_skips_small, "certain"),
+        (bound_takes_close_for_certain, "certain"),
+        (bound_of_distinct_means, "ordinary"),
     ],
-    "coordinate_ascent": [(ascent(1e-6), "sweeps"), (ascent(1e-4), "sweeps"), (ascent(0.0, 1e-3), "sweeps")],
+    "coordinate_ascent": [(ascent(1e-6), "sweeps"), (ascent(1e-4), "sweeps"), (ascent(0.0, 1e-3), "saturated")],
     "coordinate_update": [
         (update_with_floor, "impossible"),
         (update_shifted_by(np.mean), "extreme"),

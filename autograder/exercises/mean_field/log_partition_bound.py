@@ -58,12 +58,14 @@ def _bound_up_only(J, h, m):
     return entropy + 0.5 * m @ J @ m + h @ m
 
 
-def _special_means(rng):
+def _equal_means(rng):
     J, h, _ = random_spins(rng, 4)
-    return [
-        Instance((J, h, np.array([0.999, -0.999995, 0.3, -0.998])), "means close to -1 and +1"),
-        Instance((J, h, np.full(4, rng.uniform(-0.9, 0.9))), "equal means"),
-    ]
+    return Instance((J, h, np.full(4, rng.uniform(-0.9, 0.9))), "equal means")
+
+
+def _nearly_certain(rng):
+    J, h, _ = random_spins(rng, 4)
+    return Instance((J, h, np.array([0.999, -0.999995, 0.3, -0.998])), "means close to -1 and +1")
 
 
 def _certain(rng, n):
@@ -83,8 +85,8 @@ BOUND = Exercise(
     ),
     properties=(
         Property("ordinary", "means inside (-1, 1)", 0.6,
-                 lambda rng: [*(Instance(random_spins(rng, n)) for n in (2, 6, 15)), *_special_means(rng)]),
-        Property("certain", "certain spins", 0.25, lambda rng: [_certain(rng, n) for n in (3, 6)],
+                 lambda rng: [*(Instance(random_spins(rng, n)) for n in (2, 6, 15)), _equal_means(rng)]),
+        Property("certain", "certain spins", 0.25, lambda rng: [_certain(rng, 3), _certain(rng, 6), _nearly_certain(rng)],
                  hint="Right as long as no spin is certain. What does a state of probability 0 add to the entropy?"),
         Property("edges", "one spin alone, single precision, and the arguments left as they were", 0.15,
                  lambda rng: [Instance((np.zeros((1, 1)), np.array([0.9]), np.array([-0.2])), "one spin alone"),
