@@ -110,7 +110,11 @@ NEAR_MISSES = {
         (bound_takes_close_for_certain, "certain"),
         (bound_of_distinct_means, "ordinary"),
     ],
-    "coordinate_ascent": [(ascent(1e-6), "sweeps"), (ascent(1e-4), "sweeps"), (ascent(0.0, 1e-3), "saturated")],
+    "coordinate_ascent": [
+        (ascent(1e-6), "sweeps"),
+        (ascent(1e-4), "sweeps"),
+        (ascent(0.0, 1e-3), "saturated"),
+    ],
     "coordinate_update": [
         (update_with_floor, "impossible"),
         (update_shifted_by(np.mean), "extreme"),

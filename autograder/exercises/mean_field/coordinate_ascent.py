@@ -101,7 +101,9 @@ def _ascent_saturated(rng):
     return [
         Instance((J, np.copysign(30 + np.abs(h), h), m0, 4), "strong fields, which make spins certain"),
         Instance((J, h, np.array([1.0, -1.0, 0.2, 1.0, -0.3]), 2), "a start with certain spins"),
-        Instance((0.1 * J[:3, :3], np.array([3.8, -4.2, 0.5]), m0[:3], 2), "fields that make spins nearly certain"),
+        Instance(
+            (0.1 * J[:3, :3], np.array([3.8, -4.2, 0.5]), m0[:3], 2), "fields that make spins nearly certain"
+        ),
     ]
 
 
