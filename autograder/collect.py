@@ -27,6 +27,10 @@ LMS_FILE = (
 """Canvas: byronada_LATE_4242_77777_em-1.ipynb. Moodle: Ada Byron_4242_assignsubmission_file/em.ipynb. Else: 4242/em.ipynb."""
 
 
+# What zipfile raises at damaged archives; ValueError where a name is no UTF-8, or an offset negative.
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError)
+
+
 class SafeExtractor(ExtractorPlugin):
     """Unpacks the archives of downloaded/<assignment>/archive."""
 
@@ -61,7 +65,7 @@ class SafeExtractor(ExtractorPlugin):
                         left -= self._write(archive, member, folder)
                     if left < 0:
                         self._refuse(path, f"it unfolds to more than {MAX_TOTAL // 2**30} GB")
-        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except UNREADABLE as error:
             self._refuse(path, f"it can't be read as a zip file ({error})")
 
     def _write(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> int:
@@ -72,14 +76,7 @@ class SafeExtractor(ExtractorPlugin):
             target = folder / PurePosixPath(member.filename)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        except (
-            zipfile.BadZipFile,
-            RuntimeError,
-            NotImplementedError,
-            OSError,
-            EOFError,
-            zlib.error,
-        ) as error:
+        except (*UNREADABLE, RuntimeError, OSError, zlib.error) as error:
             self.log.warning("%s is left out: %s", ascii(member.filename), error)
             return 0
         return len(content)

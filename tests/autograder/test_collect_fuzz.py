@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.collect import SafeExtractor
@@ -45,6 +45,8 @@ changes = st.lists(st.tuples(st.floats(0, 1, width=32), st.integers(0, 255), st.
     max_examples=500, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(names=names, changes=changes, method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+@example(names=["0\x80\x80\U00010000.ipynb"], changes=[(0.25, 0, 0)], method=zipfile.ZIP_STORED)
+@example(names=["\x80.ipynb"], changes=[(0.8125, 128, 0)], method=zipfile.ZIP_STORED)
 def test_damaged_archives(tmp_path_factory, names, changes, method):
     data = bytearray(archive(names, method))
     for where, value, cut in changes:
