@@ -1,6 +1,6 @@
 """nbgrader's configuration for this course; the autograder reads the folders from it too."""
 
-from autograder import collect, hooks
+from autograder import collect, hooks, rebuild
 
 c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
 
@@ -9,7 +9,7 @@ c = get_config()  # noqa: F821 - nbgrader defines it before it runs this file
 c.CourseDirectory.source_directory = "solutions"
 
 # The same stub that the grader puts in the place of a deleted cell, so that it fails alike.
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.code_stub = {"python": rebuild.CODE_STUB}
 
 # An empty cell invites an answer; a placeholder sentence gets handed in among the answers.
 c.ClearSolutions.text_stub = ""

@@ -12,6 +12,7 @@ import json
 import pathlib
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ DATA = pathlib.Path(__file__).with_name("check_data.json")
 CHANGED = "the arguments were changed by the call"
 NUMBERS = "biuf"  # NumPy's kinds of real numbers; truth values count as 0 and 1
 LEVELS = 32  # of lists in lists
+STUB = "NotImplementedError"  # what the line raises that stands in an exercise where the student's solution is to go
 
 
 class Outcome(NamedTuple):
@@ -39,6 +41,11 @@ class Outcome(NamedTuple):
     error: str = ""
     message: str = ""
     arguments_after: tuple[Any, ...] | None = None  # the arguments as they were after the call
+
+    @property
+    def attempted(self) -> bool:
+        """Whether the line is gone that the student is to replace."""
+        return (self.kind, self.error) != ("raised", STUB)
 
 
 class Foreign(Exception):
@@ -98,7 +105,7 @@ def check(name: str, function) -> None:
     if label:
         about = exercise["misconceptions"][label]
         lines += [f"  This is what one gets from: {label}.", f"  {about['hint']}", f"  Read: {about['link']}"]
-    elif outcomes[0].error != "NotImplementedError":
+    elif outcomes[0].attempted:
         lines.append(f"  No known misconception gives this. Read: {exercise['link']}")
     raise CheckFailed("\n".join(lines))
 
@@ -112,7 +119,7 @@ def call(function, args: tuple) -> Outcome:
             value = plain(function(*args))
     except Foreign as foreign:
         return Outcome("wrong_type", error=type(foreign.value).__name__, arguments_after=args)
-    except Exception as error:  # noqa: BLE001 - a student's function may raise anything
+    except Exception as error:  # noqa: BLE001 - a student's function may raise anything, and that is its outcome: it is shown
         return Outcome("raised", error=type(error).__name__, message=str(error), arguments_after=args)
     return Outcome("value", value, arguments_after=args)
 
@@ -139,10 +146,7 @@ def plain(value: Any, level: int = 0) -> Any:
             return collection([plain(item, level + 1) for item in collection.__iter__(value)])
     if kind is dict:
         return {plain(key, level + 1): plain(item, level + 1) for key, item in value.items()}
-    try:
-        array = np.asarray(np.ma.filled(value, 0) if isinstance(value, np.ma.MaskedArray) else value)
-    except Exception:  # noqa: BLE001 - its own __array__ may raise anything
-        raise Foreign(value) from None
+    array = _converted(value, _array)
     if array.dtype.kind == "O":
         array = np.array([_as_float(item) for item in array.ravel()]).reshape(array.shape)
     if array.dtype.kind not in NUMBERS + "c":
@@ -154,10 +158,19 @@ def _as_float(item: Any) -> float:
     """Return an element of an array of objects as a float: a fraction, or an int of many digits."""
     if not hasattr(type(item), "__float__") and not hasattr(type(item), "__index__"):
         raise Foreign(item)
+    return _converted(item, float)
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(np.ma.filled(value, 0) if isinstance(value, np.ma.MaskedArray) else value)
+
+
+def _converted(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Convert an object, which may take code of its own; Foreign where that fails."""
     try:
-        return float(item)
-    except Exception:  # noqa: BLE001 - its own __float__ may raise anything
-        raise Foreign(item) from None
+        return convert(value)
+    except Exception:  # noqa: BLE001 - whatever its __array__ or __float__ raises: it holds no numbers, which the student is told
+        raise Foreign(value) from None
 
 
 def difference(expected: Any, got: Any, rtol: float, atol: float) -> str:
@@ -252,9 +265,9 @@ def failure(outcome: Outcome, expected: Any, rtol: float, atol: float) -> str:
     """Say in a phrase, free of values, what is wrong with an outcome; "" when it is right."""
     if outcome.kind == "value":
         return difference(expected, outcome.value, rtol, atol)
+    if not outcome.attempted:
+        return "not attempted"
     if outcome.kind == "raised":
-        if outcome.error == "NotImplementedError":
-            return "not attempted"
         return f"it raised {outcome.error if outcome.error in _BUILTIN_ERRORS else 'an exception of its own'}"
     if outcome.kind == "wrong_type":
         return "it returned an object of another type than numbers and arrays"

@@ -27,8 +27,9 @@ LMS_FILE = (
 """Canvas: byronada_LATE_4242_77777_em-1.ipynb. Moodle: Ada Byron_4242_assignsubmission_file/em.ipynb. Else: 4242/em.ipynb."""
 
 
-# What zipfile raises at damaged archives; ValueError where a name is no UTF-8, or an offset negative.
-UNREADABLE = (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError)
+# What zipfile raises at damaged archives: RuntimeError at a compression or encryption that it can't undo, ValueError at a name
+# that is no UTF-8.
+UNREADABLE = (zipfile.BadZipFile, RuntimeError, EOFError, ValueError)
 
 
 class SafeExtractor(ExtractorPlugin):
@@ -76,7 +77,7 @@ class SafeExtractor(ExtractorPlugin):
             target = folder / PurePosixPath(member.filename)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        except (*UNREADABLE, RuntimeError, OSError, zlib.error) as error:
+        except (*UNREADABLE, OSError, zlib.error) as error:
             self.log.warning("%s is left out: %s", ascii(member.filename), error)
             return 0
         return len(content)

@@ -38,7 +38,11 @@ class Property:
 
 @dataclass(frozen=True, eq=False)
 class Misconception:
-    """A known wrong implementation; also a test of the checks, which must fail and recognise it."""
+    """A known wrong implementation; also a test of the checks, which must fail and recognise it.
+
+    Each is a whole program, as a student would write it, and calls no other: the demonstration class hands in its source as it is.
+    So misconceptions of one exercise repeat most of each other's lines.
+    """
 
     name: str
     function: Callable[..., Any]

@@ -15,7 +15,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ class _Export(ExportPlugin):
     """What the exports share: which submissions, and where to."""
 
     default_to = Unicode("grades.csv")
+    _rows: Callable[
+        [Gradebook], Iterator[list[Any]]
+    ]  # the file's rows, its heading first: each export has its own
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file; called by `nbgrader export`."""
@@ -70,10 +73,6 @@ class _Export(ExportPlugin):
         part.write_text(csv_text(self._rows(gradebook)), encoding="utf-8", newline="")
         os.replace(part, path)
         self.log.info("Wrote %s", path)
-
-    def _rows(self, gradebook: Gradebook) -> Iterator[list[Any]]:
-        """Generate the file's rows, its heading first; each export has its own."""
-        raise NotImplementedError
 
     def _submissions(self, gradebook: Gradebook, assignment: str) -> list[SubmittedAssignment]:
         chosen = {str(name) for name in self.student}

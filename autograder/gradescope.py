@@ -117,7 +117,7 @@ def grade_folder(course: Course, assignment: str, folder: Path, isolation: str) 
     try:
         with Sandbox(course.limits(), isolation=isolation) as sandbox:
             return grade_submission(task, sandbox).report
-    except Exception as error:  # noqa: BLE001 - a submission without results.json tells its student nothing
+    except Exception as error:  # noqa: BLE001 - Gradescope shows a student nothing unless results.json is there, whatever went wrong
         print(f"autograder: {error}", file=sys.stderr)  # Gradescope shows it to the instructor
         return failure(task, error).report
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
+from autograder.check import STUB
 from autograder.intake import Submission, SubmittedCell
 
-CODE_STUB = "raise NotImplementedError"
+CODE_STUB = f"raise {STUB}"
 TEXT_STUB = ""
 
 _BEGIN, _END = "BEGIN SOLUTION", "END SOLUTION"

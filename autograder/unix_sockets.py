@@ -129,6 +129,5 @@ class _UnixBackend(Backend):
         return os.path.dirname(loc)
 
 
-backends[SCHEME] = (
-    _UnixBackend()
-)  # in every process that imports this: Dask knows no address of this kind itself
+# In every process that imports this: Dask knows no address of this kind itself.
+backends[SCHEME] = _UnixBackend()

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 from autograder import exercises
 from autograder.demonstration import cheats
 from autograder.exercise import Exercise
+from autograder.rebuild import CODE_STUB
 
 REGION = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", re.MULTILINE)
 
@@ -127,7 +128,7 @@ def _stub(source: NotebookNode, function: str) -> str:
     code = _solution_cell(source, function).source
     return re.sub(
         r"([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION",
-        r"\1raise NotImplementedError",
+        rf"\1{CODE_STUB}",
         code,
         flags=re.DOTALL,
     )

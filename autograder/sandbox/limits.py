@@ -18,7 +18,7 @@ class Limits:
     memory: int = 2048 * MEBIBYTE  # of all the submission's processes together
     processes: int = 100  # threads included; each kept state is one
     open_files: int = 256  # of a process
-    disk: int = 64 * MEBIBYTE  # each of /tmp, /home/student and /dev/shm, and the largest file
+    disk: int = 64 * MEBIBYTE  # each of the places that can be written, and the largest file
     stream_bytes: int = 64 * 1024  # of stdout and of stderr, kept per cell
     displays: int = 20  # figures and displayed values per cell
     display_bytes: int = 4 * MEBIBYTE  # of all of them together, per cell

@@ -11,11 +11,10 @@ from autograder.exercises.dbn.shared import (
     RTOL,
     TOLERANCE_REASON,
     block_gibbs,
-    doubles,
     random_machine,
     random_units,
-    single_precision,
 )
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import rbm
 
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.dbn.shared import (
-    RTOL,
-    TOLERANCE_REASON,
-    doubles,
-    random_machine,
-    random_units,
-    single_precision,
-)
+from autograder.exercises.dbn.shared import RTOL, TOLERANCE_REASON, random_machine, random_units
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import rbm
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.dbn.shared import doubles, random_machine, single_precision
+from autograder.exercises.dbn.shared import random_machine
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import rbm
 
 

@@ -7,14 +7,8 @@ import itertools
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.dbn.shared import (
-    MARGIN,
-    block_gibbs,
-    doubles,
-    random_machine,
-    random_units,
-    single_precision,
-)
+from autograder.exercises.dbn.shared import MARGIN, block_gibbs, random_machine, random_units
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import rbm
 
 

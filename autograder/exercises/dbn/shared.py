@@ -13,10 +13,6 @@ MARGIN = 1e-4
 """How far the uniform numbers stay from the probabilities: a hundred times the rounding of single precision."""
 
 
-def doubles(*arrays):
-    return [np.asarray(a, dtype=float) for a in arrays]
-
-
 def random_machine(rng: np.random.Generator, D: int, H: int, scale: float = 1.0) -> tuple[np.ndarray, ...]:
     return scale * rng.normal(size=(D, H)), rng.normal(size=D), rng.normal(size=H)
 
@@ -27,10 +23,6 @@ def random_units(rng, n, D):
     if v.size > 1:
         v.flat[rng.choice(v.size, 2, replace=False)] = 0.0, 1.0
     return v
-
-
-def single_precision(*arrays):
-    return tuple(a.astype(np.float32) for a in arrays)
 
 
 def block_gibbs(machine, v, u_hidden, u_visible):

@@ -9,13 +9,12 @@ from autograder.exercises.em.shared import (
     ATOL,
     RTOL,
     TOLERANCE_REASON,
-    doubles,
     far_mean,
     far_mixture,
     near_and_far,
     random_mixture,
-    single_precision,
 )
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import em
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.em.shared import doubles, far_mixture, random_mixture, single_precision
+from autograder.exercises.em.shared import far_mixture, random_mixture
+from autograder.exercises.precision import doubles, single_precision
 from lectures_lib import em
 
 

@@ -8,10 +8,6 @@ RTOL, ATOL = 1e-5, 1e-6
 TOLERANCE_REASON = "double precision is good to 1e-11 here; float32 arithmetic on float32 input carries squares near 20, rounded at 1e-6"
 
 
-def doubles(*arrays):
-    return [np.asarray(a, dtype=float) for a in arrays]
-
-
 def random_mixture(rng: np.random.Generator, n: int, K: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of a mixture whose components overlap, and means that are not yet theirs."""
     centres = 1.5 * rng.normal(size=(K, d))
@@ -41,10 +37,6 @@ def near_and_far(rng, n, K, d):
     X, means = far_mixture(rng, n, K, d)
     X[rng.integers(n), 0] = 0.0
     return X, means
-
-
-def single_precision(*arrays):
-    return tuple(a.astype(np.float32) for a in arrays)
 
 
 def random_responsibilities(rng, n, K):

@@ -15,6 +15,7 @@ from autograder.exercises.gibbs_principle.shared import (
     distribution_with_zeros,
     random_distribution,
 )
+from autograder.exercises.precision import single_precision
 from lectures_lib import gibbs_principle
 
 
@@ -79,7 +80,7 @@ ENTROPY = Exercise(
             "edges", "one state alone, single precision, and the argument left as it was", 0.2,
             lambda rng: [
                 Instance((np.array([1.0]),), "one state alone"),
-                Instance((random_distribution(rng, 6).astype(np.float32),), "in single precision"),
+                Instance(single_precision(random_distribution(rng, 6)), "in single precision"),
                 Instance((distribution_with_zeros(rng, 8),), "with states of probability zero"),
             ],
             unmodified=True,

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
 from autograder.exercises.gibbs_principle.shared import random_log_joint
+from autograder.exercises.precision import single_precision
 from lectures_lib import gibbs_principle
 
 
@@ -77,7 +78,7 @@ def _posterior_edges(rng):
         Instance((impossible,), "impossible states"),
         Instance((np.array([[-2.0, 5.0, 0.0]]),), "one latent state alone"),
         Instance((random_log_joint(rng, (6, 1)),), "one observation alone"),
-        Instance((random_log_joint(rng, (3, 5)).astype(np.float32),), "in single precision"),
+        Instance(single_precision(random_log_joint(rng, (3, 5))), "in single precision"),
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
 from autograder.exercises.mean_field.shared import RTOL, TOLERANCE_REASON, random_spins
+from autograder.exercises.precision import single_precision
 from lectures_lib import mean_field
 
 
@@ -90,7 +91,7 @@ BOUND = Exercise(
                  hint="Right as long as no spin is certain. What does a state of probability 0 add to the entropy?"),
         Property("edges", "one spin alone, single precision, and the arguments left as they were", 0.15,
                  lambda rng: [Instance((np.zeros((1, 1)), np.array([0.9]), np.array([-0.2])), "one spin alone"),
-                              Instance(tuple(a.astype(np.float32) for a in random_spins(rng, 4)), "in single precision"),
+                              Instance(single_precision(*random_spins(rng, 4)), "in single precision"),
                               _certain(rng, 5)],
                  unmodified=True),
     ),

@@ -6,6 +6,7 @@ import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
 from autograder.exercises.mean_field.shared import RTOL, TOLERANCE_REASON, random_spins
+from autograder.exercises.precision import single_precision
 from lectures_lib import mean_field
 
 
@@ -49,7 +50,7 @@ def _energy_edges(rng):
     return [
         Instance((np.array([[0.7]]), np.array([-0.4]), np.array([0.3])), "one spin alone"),
         Instance((J, h, np.sign(m)), "means of -1 and +1"),
-        Instance(tuple(a.astype(np.float32) for a in (J, h, m)), "in single precision"),
+        Instance(single_precision(J, h, m), "in single precision"),
         Instance((J, h, m), "a diagonal that isn't zero"),
     ]
 

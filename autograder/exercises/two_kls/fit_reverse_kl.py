@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.two_kls.shared import single_precision
+from autograder.exercises.precision import single_precision
 from lectures_lib import two_kls
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autograder.exercise import Exercise, Instance, Misconception, Property
-from autograder.exercises.two_kls.shared import random_covariance, single_precision, units_of_axes
+from autograder.exercises.precision import single_precision
+from autograder.exercises.two_kls.shared import random_covariance, units_of_axes
 from lectures_lib import two_kls
 
 

@@ -13,10 +13,6 @@ def random_covariance(rng: np.random.Generator, d: int, scale: float = 1.0) -> n
     return scale**2 * (A @ A.T / (2 * d) + 0.3 * np.eye(d)) * 1.5
 
 
-def single_precision(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    return tuple(a.astype(np.float32) for a in arrays)
-
-
 def units_of_axes(d):
     """Standard deviations from 1e-3 to 1e3, as of coordinates measured in different units."""
     return np.logspace(-3, 3, d)

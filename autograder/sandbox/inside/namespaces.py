@@ -17,7 +17,7 @@ from typing import Any
 
 from . import kernel, seccomp
 
-HOME = "/home/student"
+HOME = "/home/student"  # inside the sandbox, in a file system of its own
 PLACES = ("/tmp", HOME, "/dev/shm")
 """What can be written."""
 FILES_PER_SYSTEM = 4096
@@ -53,7 +53,7 @@ def start(
         os.close(reading)
         try:
             _prepare(serve, [*keep, writing], writing, limits, isolation, size)
-        except BaseException as error:  # noqa: BLE001 - the server reads what went wrong from the pipe
+        except BaseException as error:  # noqa: BLE001 - no error may carry this fork on into the server's code: the pipe tells the server
             os.write(writing, f"error {error!r}\n".encode())
         os._exit(1)
     os.close(writing)

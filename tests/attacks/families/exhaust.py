@@ -49,7 +49,7 @@ CELLS = {
         "import os, socket\nkept = []\nwhile True:\n    try:\n        kept.append(socket.socketpair())\n        kept[-1][0].setblocking(False)\n"
         "        while True: kept[-1][0].send(bytes(10**5))\n    except BlockingIOError: pass\n    except OSError:\n        try: os.fork()\n        except OSError: pass"
     ),
-    "disk": "for k in range(10**6):\n    for place in ('/tmp', '/dev/shm', '/home/student'):\n        try: open(f'{place}/{k}', 'wb').write(bytes(10**7))\n        except OSError: pass",
+    "disk": "import os\nfor k in range(10**6):\n    for place in ('/tmp', '/dev/shm', os.environ['HOME']):\n        try: open(f'{place}/{k}', 'wb').write(bytes(10**7))\n        except OSError: pass",
     "sparse_files": "for k in range(10**6):\n    try:\n        with open(f'/tmp/{k}', 'wb') as file: file.truncate(2**40)\n    except OSError: pass",
     "inodes": "import os\nfor k in range(10**7):\n    try: os.mkdir(f'/tmp/{k}')\n    except OSError: pass",
     "deep_folders": "import os\nwhile True:\n    try: os.mkdir('x'); os.chdir('x')\n    except OSError: pass",

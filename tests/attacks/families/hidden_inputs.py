@@ -8,7 +8,7 @@ def f(*args):
     text = "TOLD " + " ".join(repr(getattr(a, "tolist", lambda: a)()) for a in args)
     print(text); print(text, file=sys.stderr); warnings.warn(text); logging.error(text)
     display(text)
-    for place in ("/tmp", "/dev/shm", "/home/student"):
+    for place in ("/tmp", "/dev/shm", os.environ["HOME"]):
         open(place + "/told", "a").write(text)
     for fd in (0, 1, 2): os.write(fd, text.encode())
     sys.__stdout__ and sys.__stdout__.write(text)

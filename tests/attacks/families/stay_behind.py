@@ -6,7 +6,7 @@ LOOK = """
 import builtins, glob, os, random, socket, sys
 import numpy as np
 found = [p for place in ("/tmp", "/dev/shm", os.path.expanduser("~")) for p in glob.glob(place + "/**", recursive=True, include_hidden=True)]
-found = [p for p in found if os.path.normpath(p) not in ("/tmp", "/dev/shm", "/home/student")]
+found = [p for p in found if os.path.normpath(p) not in ("/tmp", "/dev/shm", os.environ["HOME"])]
 for pid in range(4, 300):
     try: os.kill(pid, 0)
     except OSError: continue

@@ -9,6 +9,7 @@ import pytest
 
 from autograder.sandbox import Limits, Sandbox, Session
 from autograder.sandbox.bubblewrap import INSIDE_UID, UNPRIVILEGED
+from autograder.sandbox.inside.namespaces import HOME
 
 SECONDS = 60
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -268,7 +269,7 @@ class TestWriting:
             "        try: open(os.path.join(folder, 'probe'), 'w').close()\n        except OSError: continue\n"
             "        os.unlink(os.path.join(folder, 'probe'))\n        found.append(folder)\n    return sorted(found)"
         )
-        assert ask(student, source) == ["/dev/shm", "/home/student", "/tmp"]
+        assert ask(student, source) == ["/dev/shm", HOME, "/tmp"]
 
     def test_files(self, student: Session) -> None:
         """Can no file that is there be changed, removed or replaced?"""

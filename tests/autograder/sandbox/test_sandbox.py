@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import Limits, Sandbox, SandboxUnavailable, Session, SessionLost, bubblewrap
+from autograder.sandbox.inside.namespaces import HOME
 
 SECONDS = 30
 
@@ -68,7 +69,7 @@ class TestChoice:
                 server = inner_server(sandbox)
             assert ends(server)
             with sandbox.submission() as root:
-                look = "import os\nassert os.listdir('/tmp') == os.listdir('/home/student') == []"
+                look = f"import os\nassert os.listdir('/tmp') == os.listdir('{HOME}') == []"
                 assert root.run(look, "<look>", SECONDS).error == ""
 
     def test_no_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
