@@ -42,6 +42,8 @@ PREPARE = """() => {
         figure.prepend(pair);
         figure.querySelector('.slider-control').textContent = `Two of ${frames.length} pictures: on the screen a slider shows them all.`;
     });
+    // The index is a heading alone in this form of the book.
+    all('span[id^="document-"] + section').filter(chapter => chapter.children.length === 1).forEach(chapter => chapter.remove());
     const chapters = all('span[id^="document-"] + section');
     chapters.forEach(chapter => chapter.classList.add('printed-chapter'));
     all('.printed-chapter .printed-chapter').forEach(chapter => chapter.classList.remove('printed-chapter'));

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "book"))
 import pdf  # noqa: E402  (their folders are not on pytest's path)
 import visits  # noqa: E402
 
-TOC = "format: jb-book\nroot: front\nchapters:\n  - file: first\n  - file: second\n"
+TOC = "format: jb-book\nroot: front\nchapters:\n  - file: first\n  - file: second\n  - file: genindex\n"
 FRONT = "# A small book\n\nIts first page.\n"
 FIRST = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
@@ -66,6 +66,7 @@ def printed(tmp_path_factory) -> PdfReader:
         "front.md": FRONT,
         "first.md": FIRST,
         "second.md": SECOND,
+        "genindex.md": "# Index\n",
         "references.bib": "",
     }.items():
         (folder / "book" / name).write_text(text, encoding="utf8")
