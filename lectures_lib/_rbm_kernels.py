@@ -26,9 +26,10 @@ def activate(field, bias, state, sample):
 @njit(cache=True, fastmath=FASTMATH, error_model="numpy")
 def scaled_means(field, bias, scale):
     """Turn fields (n, units) into scale σ(field + bias) in place."""
+    factor = field.dtype.type(scale)
     for i in range(field.shape[0]):
         for j in range(field.shape[1]):
-            field[i, j] = scale * sigmoid(field[i, j] + bias[j])
+            field[i, j] = factor * sigmoid(field[i, j] + bias[j])
 
 
 @njit(cache=True, fastmath=FASTMATH, error_model="numpy")
@@ -44,12 +45,15 @@ def squared_distance(a, b):
 
 
 @njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-def ascend(rbm, speed, gradient, visible, hidden, n, scale, rate, momentum, decay):
-    """One step of gradient ascent with momentum, in place: speed = momentum speed + rate (gradient - decay parameter).
+def ascend(rbm, speed, gradient, visible, hidden, n, model_weight, learning_rate, keep, weight_decay):
+    """One step of gradient ascent with momentum, in place: speed = keep speed + learning_rate (gradient - weight_decay parameter).
 
-    The biases' gradients are the sums of `visible`, whose first n rows are data and whose others count -scale times, and of `hidden`.
+    The biases' gradients are the sums of `visible`, whose first n rows are data and whose others count -model_weight times, and of
+    `hidden`. The numbers come as Python's: to make NumPy's of them takes a twentieth of a small step.
     """
     (W, b, c), (W_speed, b_speed, c_speed) = rbm, speed
+    kind = gradient.dtype.type
+    scale, rate, momentum, decay = kind(model_weight), kind(learning_rate), kind(keep), kind(weight_decay)
     for i in range(W.shape[0]):
         for j in range(W.shape[1]):
             W_speed[i, j] = momentum * W_speed[i, j] + rate * (gradient[i, j] - decay * W[i, j])

@@ -342,7 +342,7 @@ class _Trainer:
     """
 
     def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
-        (num_visible, num_hidden), self.dtype = machine.W.shape, machine.W.dtype.type
+        num_visible, num_hidden = machine.W.shape
         self.machine, self.num_steps = machine, num_steps
         self.speed = Gradient(*(np.zeros_like(array) for array in machine))
         self.visible = np.empty((2 * batch_size, num_visible), machine.W.dtype)
@@ -372,7 +372,7 @@ class _Trainer:
         self, X: np.ndarray, rows: np.ndarray, rate: float, momentum: float, weight_decay: float
     ) -> float:
         """Move the machine by the batch of these rows; returns the squared error of its reconstruction."""
-        (W, b, c), dtype, n = self.machine, self.dtype, len(rows)
+        (W, b, c), n = self.machine, len(rows)
         if n not in self.views:
             self.views[n] = self._views(n)
         views = self.views[n]
@@ -394,7 +394,7 @@ class _Trainer:
                 activate(fields, c, self.generators, sample)
                 np.dot(sample, W.T, out=means)
                 activate(means, b, self.generators, model)
-        scale = dtype(n / len(model))
+        scale = n / len(model)
         np.dot(model, W, out=fields)
         scaled_means(fields, c, -scale)
         if self.chains is not None:
@@ -408,9 +408,9 @@ class _Trainer:
             views.hidden,
             n,
             scale,
-            dtype(rate / n),
-            dtype(momentum),
-            dtype(weight_decay * n),
+            float(rate / n),
+            float(momentum),
+            float(weight_decay * n),
         )
         return squares
 
