@@ -153,7 +153,8 @@ def _words(name: str) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """The text as the start of a sentence; a symbol such as k, which is another one than K, stays."""
+    return text if re.match(r"[b-z]\b", text) else text[:1].upper() + text[1:]
 
 
 def _function(result: ExerciseResult) -> str:

@@ -194,6 +194,14 @@ def test_marks_by_hand(course, report, rebuilt):
     assert "Clear. <b>Go on.</b>" in text
 
 
+def test_a_symbol_at_the_start_of_a_line_keeps_its_case(course, report, rebuilt):
+    """K is another thing than k."""
+    exercise = report.exercises[0]
+    properties = (dataclasses.replace(exercise.properties[0], text="k = 1"), *exercise.properties[1:])
+    exercises = (dataclasses.replace(exercise, properties=properties), *report.exercises[1:])
+    assert ">k = 1<" in written(course, dataclasses.replace(report, exercises=exercises), rebuilt)
+
+
 def test_a_refused_submission_says_why(course, report, source):
     refused = dataclasses.replace(
         report, status="refused", reason="the file is empty", cells=(), exercises=()
