@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from handouts import pack_all
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / ".jupyter_cache"
@@ -50,13 +51,25 @@ MENDED = (
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
     # What folds a part of the table of contents has no name.
     (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Pages of this part">'),
+    # The space before the name of an exercise belongs to its link.
+    (r"(Solution to)(<a [^>]*>) ", r"\1 \2"),
     # The book's name in the sidebar belongs to no landmark.
     (
         r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")',
         '<div class="sidebar-primary-item" role="navigation" aria-label="Book">',
     ),
 )
-"""What a screen reader stumbles over in the theme's pages, and what stands there instead."""
+"""What a reader or a screen reader stumbles over in the theme's pages, and what stands there instead."""
+
+FIGURE = re.compile(r'<img (?![^>]* width=)(?=[^>]*src="(_images/[^"]*\.png)")')
+PIXELS_PER_INCH = 100  # as in lectures_lib.plots, which an unchanged build need not import
+
+
+def size(path: Path) -> str:
+    """Attributes for a figure: files have more pixels than pages, and a page that knows the size does not jump when the file is there."""
+    with Image.open(path) as image:
+        scale = PIXELS_PER_INCH / image.info["dpi"][0]
+        return f'width="{image.width * scale:.0f}" height="{image.height * scale:.0f}"'
 
 
 def mend_pages(site: Path) -> None:
@@ -64,6 +77,7 @@ def mend_pages(site: Path) -> None:
         page = text = path.read_text(encoding="utf-8")
         for pattern, replacement in MENDED:
             text = re.sub(pattern, replacement, text)
+        text = FIGURE.sub(lambda found: f"<img {size(site / found[1])} ", text)
         if text != page:
             path.write_text(text, encoding="utf-8")
 
@@ -75,7 +89,8 @@ def main(arguments: list[str]) -> int:
     command += ["--config", ROOT / "_config.yml", "--toc", ROOT / "_toc.yml", "-W", "-n", "--keep-going"]
     code = subprocess.run(command + arguments, cwd=ROOT, check=False).returncode
     if code == 0:
-        mend_pages(ROOT / "_build" / "html")
+        for site in (ROOT / "_build").glob("*html"):  # pages, and the single page that is printed
+            mend_pages(site)
     else:  # else the next build would find these pages up to date, and not complain again
         shutil.rmtree(ROOT / "_build" / ".doctrees", ignore_errors=True)
     return code

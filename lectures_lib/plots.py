@@ -1,9 +1,10 @@
 """The look of the book's figures, and the few pictures that several chapters share.
 
 Conventions: figures have a transparent ground and black text; on a dark page the book's style sheet inverts
-their lightness and keeps their hues. Colours are those of Okabe and Ito, which colour-blind readers can tell
-apart; wherever colour carries meaning, a line style, a marker or a label carries it, too. What draws a shared
-picture returns its alt text.
+their lightness and keeps their hues. A figure is at most `WIDTH` inches wide and has no text smaller than the
+style's, so that a phone, which makes it as wide as its screen, still shows letters that can be read. Colours are
+those of Okabe and Ito, which colour-blind readers can tell apart; wherever colour carries meaning, a line style,
+a marker or a label carries it, too. What draws a shared picture returns its alt text.
 
 >>> use_book_style()
 >>> len(COLOURS)
@@ -15,6 +16,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +29,9 @@ from matplotlib.figure import Figure
 
 __all__ = [
     "COLOURS",
+    "PIXELS_PER_INCH",
     "SPIN_COLOURS",
+    "WIDTH",
     "Slider",
     "draw_network",
     "draw_pictures",
@@ -42,7 +46,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 SPIN_COLOURS = ListedColormap(["#E69F00", "#0072B2"], name="spins")
 """-1 orange, +1 blue."""
 
-# Twice the resolution of a CSS pixel (96 per inch): sharp on fine screens, and a frame stays near 30 kB.
+WIDTH = 5.8
+"""Inches. On a column of 350 CSS pixels, a phone's, text of 12 points is then 10 pixels high."""
+
+PIXELS_PER_INCH = 100
+"""CSS pixels on a page for an inch of a figure: text of 12 points is as large as the text beside it."""
+
+# Finer than a CSS pixel: sharp on fine screens, and a frame stays near 30 kB.
 FRAME_DPI = 160
 
 # Runs in the page that shows a slider, a notebook or the book, with no script file to load.
@@ -55,10 +65,18 @@ SHOW_FRAME = (
 
 
 def use_book_style() -> None:
-    """Set Matplotlib's defaults to the book's look, for the rest of the session."""
+    """Set Matplotlib's defaults to the book's look, for the rest of the session.
+
+    In a notebook figures then have two pixels where the page has one, for fine screens.
+    """
+    if os.environ.get("MPLBACKEND") == "module://matplotlib_inline.backend_inline":  # set by Jupyter's kernel
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
     mpl.rcParams.update(
         {
-            "figure.figsize": (6.4, 3.4),
+            "figure.figsize": (WIDTH, 3.4),
+            "figure.dpi": PIXELS_PER_INCH,
             "figure.facecolor": "none",
             "figure.constrained_layout.use": True,
             "axes.facecolor": "none",
@@ -66,7 +84,7 @@ def use_book_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",
-            "font.size": 11.0,
+            "font.size": 12.0,
             "image.cmap": "cividis",
             "image.interpolation": "nearest",
             "legend.frameon": False,
@@ -118,7 +136,9 @@ class Slider:
         if not 0 <= start < len(values):
             raise ValueError(f"start must be in 0..{len(values) - 1}, got {start}")
         self.labels = [_with_minus_signs(describe(value)) for value in values]
-        self.frames = [_png(draw(value)) for value in values]
+        figures = [draw(value) for value in values]
+        self.size = tuple(round(side * PIXELS_PER_INCH) for side in figures[0].get_size_inches())
+        self.frames = [_png(figure) for figure in figures]
         self.alts = [alt(value) for value in values]
         if not all(text.strip() for text in self.alts):
             raise ValueError("every picture of a slider needs alt text, got an empty one")
@@ -127,7 +147,7 @@ class Slider:
     def _repr_html_(self) -> str:
         images = "".join(
             f'<img src="data:image/png;base64,{base64.b64encode(frame).decode()}" alt="{html.escape(alt)}"'
-            f' data-label="{html.escape(label)}"{"" if k == self.start else " hidden"}>'
+            f' width="{self.size[0]}" height="{self.size[1]}" data-label="{html.escape(label)}"{"" if k == self.start else " hidden"}>'
             for k, (frame, alt, label) in enumerate(zip(self.frames, self.alts, self.labels, strict=True))
         )
         text = html.escape(self.labels[self.start])

@@ -36,6 +36,18 @@ def test_slider_shows_the_start_and_hides_the_rest():
     assert "<output>slope = 2</output>" in page
 
 
+def test_slider_gives_its_size_in_pixels_of_the_page():
+    page = make_slider()._repr_html_()
+    assert page.count('width="100" height="100"') == 3
+
+
+def test_letters_of_a_full_figure_can_be_read_on_a_phone():
+    plots.use_book_style()
+    width, _ = mpl.rcParams["figure.figsize"]
+    assert width == plots.WIDTH
+    assert mpl.rcParams["font.size"] / 72 / width * 350 >= 10  # CSS pixels in a column of 350
+
+
 def test_slider_describes_each_picture_and_escapes_it():
     page = make_slider()._repr_html_()
     alts = re.findall(r'alt="([^"]*)"', page)
