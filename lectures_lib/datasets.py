@@ -380,7 +380,7 @@ def mnist(cache=None) -> Labelled:
     Parameters
     ----------
     cache : path-like, optional
-        Folder for what is fetched; by default scikit-learn's data folder (`~/scikit_learn_data`, or SCIKIT_LEARN_DATA).
+        Folder for what is fetched; by default scikit-learn's data folder (``~/scikit_learn_data``, or SCIKIT_LEARN_DATA).
 
     Returns
     -------

@@ -49,7 +49,7 @@ SUM_TOLERANCE = 1e-6
 """A conditional table may miss a sum of 1 by this much: room for float32, and far below any real mistake."""
 
 FILE_SUM_TOLERANCE = 0.02
-"""The same for a file with a BAYES preamble, whose tables were often rounded to two digits. They are taken as they are."""
+"""As `SUM_TOLERANCE`, for a file with a BAYES preamble, whose tables were often rounded to two digits. They are taken as they are."""
 
 
 class FactorGraph(NamedTuple):

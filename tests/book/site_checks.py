@@ -50,6 +50,30 @@ def figures_without_alt(page: BeautifulSoup) -> list[str]:
     return complaints
 
 
+def loose_formulas(page: BeautifulSoup) -> list[str]:
+    """Formulas in a line whose punctuation a browser may put at the beginning of the next one."""
+    complaints = []
+    for formula in page.select("article span.math"):
+        following = formula.next_sibling
+        if (
+            isinstance(following, str)
+            and re.match(r"[.,;:?!)\]’”]", following)
+            and not formula.find_parent(class_="unbroken")
+        ):
+            complaints.append(formula.text + following[:10])
+    return complaints
+
+
+def small_texts(source: str) -> list[str]:
+    """Texts that a cell draws smaller than the book's figures have it: a phone shows these as small as can be read."""
+    return [
+        line
+        for _, code in cells(source)
+        for line in code.splitlines()
+        if re.search(r"(font|label|title)size=", line)
+    ]
+
+
 def network_loads(page: BeautifulSoup) -> list[str]:
     """What a browser would fetch from elsewhere when it shows the page; links to click are no matter."""
     complaints = []
@@ -95,7 +119,7 @@ def shown_number(element) -> str:
     """A number that a cell has put into a page, as Python would write it."""
     if found := POWER.fullmatch(element.text):
         return f"{found[1]}e{found[2]}"
-    return element.text.replace("−", "-")
+    return element.text.replace("−", "-").replace("\u202f", "")
 
 
 # What is no prose: front matter, formulas, roles, code in a line, links, options, labels, headings' numbers.
@@ -136,9 +160,7 @@ def numbers_from_nowhere(source: str) -> list[str]:
     for match in IN_PROSE.finditer(source):
         number = re.sub(r"[ \u202f]", "", match.group())
         values = (
-            {float(number), float(number) / 100}
-            if source[match.end() :].startswith(" %")
-            else {float(number)}
+            {float(number), float(number) / 100} if source[match.end() :].startswith("%") else {float(number)}
         )
         if not values & known and (len(number) > 1 or "." in number):
             complaints.append(number)

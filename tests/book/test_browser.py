@@ -51,6 +51,7 @@ def test_page_opens_whole_and_offline(name, width, seen):
     assert visit.bad_formulas == 0
     assert visit.unset_formulas == 0
     assert visit.wide_formulas == []
+    assert visit.small_letters == []
     assert visit.overflow <= 1, f"the page is {visit.overflow} pixels wider than the window"
 
 
@@ -66,8 +67,11 @@ def test_visit_notices_what_is_wrong(tmp_path):
     page = """<html lang="en" data-theme="light"><script>
         matchMedia('(prefers-color-scheme: dark)').onchange = e => document.documentElement.dataset.theme = e.matches ? 'dark' : 'light';
         console.error('broken')</script>
-      <article><img src="https://example.org/a.png"><p>see {ref}`x`, $x^2$</p><span class="math">x</span><mjx-merror>?</mjx-merror>
+      <article><img src="https://example.org/a.png">
+      <img alt="too wide" width="900" style="width: 350px" src="data:">
+      <p>see {ref}`x`, $x^2$</p><span class="math">x</span><mjx-merror>?</mjx-merror>
       <mjx-container display="true" style="display: block; overflow-x: auto"><p style="width: 900px">long</p></mjx-container>
+      <p style="width: 50px"><mjx-container style="display: inline-block; width: 60px">cut</mjx-container></p>
       <div style="width: 3000px">wide</div></article></html>"""
     (tmp_path / "bad.html").write_text(page, encoding="utf8")
     visit = visits.visit_pages(tmp_path, ["bad"])["bad", 390]
@@ -75,7 +79,8 @@ def test_visit_notices_what_is_wrong(tmp_path):
     assert any("network: https://example.org/a.png" in complaint for complaint in visit.complaints)
     assert visit.raw == ["$", "{ref}"]
     assert (visit.bad_formulas, visit.unset_formulas) == (1, 1)
-    assert visit.wide_formulas == ["long"]
+    assert visit.wide_formulas == ["long", "cut"]
+    assert "too wide" in visit.small_letters
     assert visit.overflow > 1000
     assert all("image-alt" in visit.violations[theme] for theme in visits.THEMES)
 

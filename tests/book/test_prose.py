@@ -58,7 +58,7 @@ def test_stated_sizes_are_right():
         ("It is {glue:text}`bound:.2f`, and $x = 0.25$ or `0.5`.", []),
         ("```{code-cell}\nx = 0.73\n```\nThe bound is 0.73 nats.", []),
         ("```{code-cell}\nx = 20_000\n```\nof 20 000 draws", []),
-        ("```{code-cell}\nrate = 0.015\n```\na target of 1.5 % and of 1.6 %", ["1.6"]),
+        ("```{code-cell}\nrate = 0.015\n```\na target of 1.5% and of 1.6%", ["1.6"]),
         ("```{seealso}\nsee {ref}`a <b-17>`, {ref}`c <d-18>`\n```\nand 19", ["19"]),
         (
             "````{prf:proof}\n```{math}\n0.11\n```\nthat is 0.12\n````\n```\n0.13\n```\nor 0.14",

@@ -80,6 +80,23 @@ def test_every_figure_has_alt_text(pages):
     assert all(pages[f"{chapter}.html"].select("article img") for chapter in CHAPTERS)
 
 
+def test_no_figure_has_small_text():
+    complaints = {path.stem: site_checks.small_texts(path.read_text(encoding="utf8")) for path in SOURCES}
+    assert {page: found for page, found in complaints.items() if found} == {}
+
+
+def test_figures_have_their_size_on_the_page(pages):
+    """Text does not jump when a picture arrives, and the size of letters can be told (test_browser)."""
+    images = [image for page in pages.values() for image in page.select("article img")]
+    assert len(images) > 100
+    assert [image["alt"][:80] for image in images if not (image.get("width") and image.get("height"))] == []
+
+
+def test_formulas_keep_their_punctuation(pages):
+    complaints = {name: site_checks.loose_formulas(page) for name, page in pages.items()}
+    assert {name: found for name, found in complaints.items() if found} == {}
+
+
 def test_no_page_shows_a_failed_cell(pages):
     assert [name for name, page in pages.items() if page.select(".output.traceback, .output.stderr")] == []
 
@@ -180,6 +197,16 @@ def test_no_outputs_are_committed(chapter):
 
 
 # The checks themselves can fail.
+
+
+def test_check_finds_a_loose_formula():
+    page = '<article><span class="math">\\(x\\)</span>, <span class="unbroken"><span class="math">\\(y\\)</span>.</span></article>'
+    assert site_checks.loose_formulas(BeautifulSoup(page, "html.parser")) == ["\\(x\\), "]
+
+
+def test_check_finds_small_text():
+    cell = "```{code-cell} ipython3\naxes.text(0, 0, 'a')\naxes.text(1, 1, 'b', fontsize=8)\n```\n"
+    assert site_checks.small_texts(cell) == ["axes.text(1, 1, 'b', fontsize=8)"]
 
 
 def test_check_finds_a_long_cell():

@@ -44,8 +44,10 @@ VISIBLE_TEXT = """() => {
     copy.querySelectorAll('pre, code, script, mjx-container').forEach(node => node.remove());
     return copy.textContent;
 }"""
-# The theme fades colours in: halfway through, axe would measure a contrast that no reader sees for long.
-STILL = "*, *::before, *::after { transition: none !important; animation: none !important }"
+# The theme fades colours in: halfway through, axe would measure a contrast that no reader sees for long. And it measures none on
+# a ground with shadows, such as that of code.
+STILL = """*, *::before, *::after { transition: none !important; animation: none !important }
+    article pre { background: var(--ground) !important }"""
 FORMULAS = "() => window.MathJax && MathJax.startup ? MathJax.startup.promise : null"
 # What fit_formulas.js does waits for a frame.
 SETTLED = (
@@ -54,7 +56,17 @@ SETTLED = (
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 BAD_FORMULAS = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
 WIDE_FORMULAS = """() => [...document.querySelectorAll('article mjx-container[display=true]')]
-    .filter(node => node.scrollWidth > node.clientWidth + 1).map(node => node.textContent.slice(0, 80))"""
+    .filter(node => node.scrollWidth > node.clientWidth + 1)
+    .concat([...document.querySelectorAll('article p mjx-container:not([display=true]), article td mjx-container:not([display=true])')]
+    .filter(node => node.getBoundingClientRect().right > node.closest('p, td').getBoundingClientRect().right + 1))
+    .map(node => node.textContent.slice(0, 80))"""
+LETTERS = (
+    12 * 100 / 72
+)  # CSS pixels: the book's figures have text of 12 points and 100 pixels an inch (lectures_lib/plots.py)
+SMALLEST_LETTERS = 10
+SMALL_LETTERS = """([letters, smallest]) => [...document.querySelectorAll('article img')]
+    .filter(image => image.clientWidth && !(letters * image.clientWidth / image.getAttribute('width') >= smallest))
+    .map(image => image.alt.slice(0, 80))"""
 UNSET_FORMULAS = "[...document.querySelectorAll('article .math')].filter(node => !node.querySelector('mjx-container')).length"
 
 
@@ -68,7 +80,10 @@ class Visit:
     raw: list[str] = field(default_factory=list)  # marks of TeX or MyST in the text
     bad_formulas: int = 0
     unset_formulas: int = 0
-    wide_formulas: list[str] = field(default_factory=list)  # that scroll inside their line
+    wide_formulas: list[str] = field(
+        default_factory=list
+    )  # that scroll inside their line, or reach beyond it
+    small_letters: list[str] = field(default_factory=list)  # figures whose text cannot be read
     overflow: int = 0  # pixels beyond the window's width
     violations: dict[str, str] = field(default_factory=dict)  # axe's report, by theme
 
@@ -105,6 +120,7 @@ async def look(browser, address: str, width: int) -> Visit:
     visit.unset_formulas = await page.evaluate(UNSET_FORMULAS)
     await page.evaluate(SETTLED)
     visit.wide_formulas = await page.evaluate(WIDE_FORMULAS)
+    visit.small_letters = await page.evaluate(SMALL_LETTERS, [LETTERS, SMALLEST_LETTERS])
     visit.overflow = await page.evaluate(OVERFLOW)
     for theme in THEMES:
         await page.emulate_media(

@@ -1,0 +1,48 @@
+"""Sphinx extension: a formula in a line keeps its punctuation, its ending and the number that it is equal to.
+
+MathJax sets a formula as a box of its own, and a browser may break a line on both sides of a box: a full stop would open the next line.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+BEFORE = re.compile(r"[(\[“‘]+$")
+AFTER = re.compile(r"^(?:’s|-th|[-.,:;?!)\]”’])+")
+
+
+def is_number(node: nodes.Node) -> bool:
+    return "pasted-text" in getattr(node, "attributes", {}).get("classes", [])
+
+
+def bind(formula: nodes.math) -> None:
+    parent, place = formula.parent, formula.parent.index(formula)
+    held: list[nodes.Node] = [formula]
+    following = parent[place + 1 : place + 3]
+    if formula.astext().endswith("=") and len(following) == 2 and is_number(following[1]):
+        held += [nodes.Text("\N{NO-BREAK SPACE}"), following[1]]
+        del parent[place + 1 : place + 3]
+    if (
+        parent[place + 1 :]
+        and isinstance(text := parent[place + 1], nodes.Text)
+        and (found := AFTER.match(text))
+    ):
+        held.append(nodes.Text(found[0]))
+        parent[place + 1] = nodes.Text(text[found.end() :])
+    if place and isinstance(text := parent[place - 1], nodes.Text) and (found := BEFORE.search(text)):
+        held.insert(0, nodes.Text(found[0]))
+        parent[place - 1] = nodes.Text(text[: found.start()])
+    if len(held) > 1:
+        parent[place] = nodes.inline("", "", *held, classes=["unbroken"])
+
+
+def bind_formulas(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    for formula in list(doctree.findall(nodes.math)):
+        if not is_number(formula.parent):
+            bind(formula)
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("doctree-resolved", bind_formulas)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
