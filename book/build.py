@@ -53,6 +53,11 @@ MENDED = (
     (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Pages of this part">'),
     # The space before the name of an exercise belongs to its link.
     (r"(Solution to)(<a [^>]*>) ", r"\1 \2"),
+    # A reference keeps its number on the line.
+    (
+        r'(?<!class="unbroken")>((?:Algorithm|Corollary|Definition|Example|Exercise|Fig\.|Lemma|Proposition|Theorem) \d+)<',
+        r'><span class="unbroken">\1</span><',
+    ),
     # The book's name in the sidebar belongs to no landmark.
     (
         r'<div class="sidebar-primary-item">(?=\s*<a class="navbar-brand logo")',
