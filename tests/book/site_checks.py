@@ -51,10 +51,10 @@ def figures_without_alt(page: BeautifulSoup) -> list[str]:
 
 
 def loose_formulas(page: BeautifulSoup) -> list[str]:
-    """Formulas in a line whose punctuation a browser may put at the beginning of the next one."""
+    """Formulas and code in a line whose punctuation a browser may put at the beginning of the next one."""
     complaints = []
-    for formula in page.select("article span.math"):
-        following = formula.next_sibling
+    for formula in page.select("article span.math, article :not(pre, dt) > code"):
+        following = (formula.parent if formula.parent.name == "a" else formula).next_sibling
         if (
             isinstance(following, str)
             and re.match(r"[.,;:?!)\]’”]", following)

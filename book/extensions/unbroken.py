@@ -1,6 +1,6 @@
-"""Sphinx extension: a formula in a line keeps its punctuation, its ending and the number that it is equal to.
+"""Sphinx extension: a formula or a piece of code in a line keeps its punctuation, its ending and the number that it is equal to.
 
-MathJax sets a formula as a box of its own, and a browser may break a line on both sides of a box: a full stop would open the next line.
+Each is set as a box of its own, and a browser may break a line on both sides of a box: a full stop would open the next line.
 """
 
 import re
@@ -16,11 +16,11 @@ def is_number(node: nodes.Node) -> bool:
     return "pasted-text" in getattr(node, "attributes", {}).get("classes", [])
 
 
-def bind(formula: nodes.math) -> None:
-    parent, place = formula.parent, formula.parent.index(formula)
-    held: list[nodes.Node] = [formula]
+def bind(box: nodes.Element) -> None:
+    parent, place = box.parent, box.parent.index(box)
+    held: list[nodes.Node] = [box]
     following = parent[place + 1 : place + 3]
-    if formula.astext().endswith("=") and len(following) == 2 and is_number(following[1]):
+    if box.astext().endswith("=") and len(following) == 2 and is_number(following[1]):
         held += [nodes.Text("\N{NO-BREAK SPACE}"), following[1]]
         del parent[place + 1 : place + 3]
     if (
@@ -37,12 +37,12 @@ def bind(formula: nodes.math) -> None:
         parent[place] = nodes.inline("", "", *held, classes=["unbroken"])
 
 
-def bind_formulas(app: Sphinx, doctree: nodes.document, name: str) -> None:
-    for formula in list(doctree.findall(nodes.math)):
-        if not is_number(formula.parent):
-            bind(formula)
+def bind_boxes(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    for box in list(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.literal))):
+        if not is_number(box.parent):
+            bind(box.parent if isinstance(box.parent, nodes.reference) else box)
 
 
 def setup(app: Sphinx) -> dict:
-    app.connect("doctree-resolved", bind_formulas)
+    app.connect("doctree-resolved", bind_boxes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
