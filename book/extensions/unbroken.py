@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 BEFORE = re.compile(r"[(\[“‘]+$")
 AFTER = re.compile(r"^(?:’s|-th|[-.,:;?!)\]”’])+")
+SHORT = 24  # characters of code that fit on one line of a phone, in a list as well
 
 
 def is_number(node: nodes.Node) -> bool:
@@ -39,6 +40,8 @@ def bind(box: nodes.Element) -> None:
 
 def bind_boxes(app: Sphinx, doctree: nodes.document, name: str) -> None:
     for box in list(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.literal))):
+        if isinstance(box, nodes.literal) and len(box.astext()) <= SHORT:
+            box["classes"].append("short")
         if not is_number(box.parent):
             bind(box.parent if isinstance(box.parent, nodes.reference) else box)
 
