@@ -52,6 +52,7 @@ def test_page_opens_whole_and_offline(name, width, seen):
     assert visit.unset_formulas == 0
     assert visit.wide_formulas == []
     assert visit.small_letters == []
+    assert visit.lost_buttons == []
     assert visit.overflow <= 1, f"the page is {visit.overflow} pixels wider than the window"
 
 
@@ -71,6 +72,7 @@ def test_visit_notices_what_is_wrong(tmp_path):
       <img alt="too wide" width="900" style="width: 350px" src="data:">
       <p>see {ref}`x`, $x^2$</p><span class="math">x</span><mjx-merror>?</mjx-merror>
       <mjx-container display="true" style="display: block; overflow-x: auto"><p style="width: 900px">long</p></mjx-container>
+      <div class="admonition" style="height: 9px">answer<button class="toggle-button" style="height: 30px"></button></div>
       <p style="width: 50px"><mjx-container style="display: inline-block; width: 60px">cut</mjx-container></p>
       <div style="width: 3000px">wide</div></article></html>"""
     (tmp_path / "bad.html").write_text(page, encoding="utf8")
@@ -81,6 +83,7 @@ def test_visit_notices_what_is_wrong(tmp_path):
     assert (visit.bad_formulas, visit.unset_formulas) == (1, 1)
     assert visit.wide_formulas == ["long", "cut"]
     assert "too wide" in visit.small_letters
+    assert visit.lost_buttons == ["answer"]
     assert visit.overflow > 1000
     assert all("image-alt" in visit.violations[theme] for theme in visits.THEMES)
 

@@ -67,6 +67,9 @@ SMALLEST_LETTERS = 10
 SMALL_LETTERS = """([letters, smallest]) => [...document.querySelectorAll('article img')]
     .filter(image => image.clientWidth && !(letters * image.clientWidth / image.getAttribute('width') >= smallest))
     .map(image => image.alt.slice(0, 80))"""
+LOST_BUTTONS = """() => [...document.querySelectorAll('article .toggle-button')].map(button => button.closest('.admonition'))
+    .filter(box => box.querySelector('.toggle-button').getBoundingClientRect().bottom > box.getBoundingClientRect().bottom + 1)
+    .map(box => box.textContent.trim().slice(0, 80))"""
 UNSET_FORMULAS = "[...document.querySelectorAll('article .math')].filter(node => !node.querySelector('mjx-container')).length"
 
 
@@ -84,6 +87,7 @@ class Visit:
         default_factory=list
     )  # that scroll inside their line, or reach beyond it
     small_letters: list[str] = field(default_factory=list)  # figures whose text cannot be read
+    lost_buttons: list[str] = field(default_factory=list)  # boxes whose button to unfold them is not seen
     overflow: int = 0  # pixels beyond the window's width
     violations: dict[str, str] = field(default_factory=dict)  # axe's report, by theme
 
@@ -121,6 +125,7 @@ async def look(browser, address: str, width: int) -> Visit:
     await page.evaluate(SETTLED)
     visit.wide_formulas = await page.evaluate(WIDE_FORMULAS)
     visit.small_letters = await page.evaluate(SMALL_LETTERS, [LETTERS, SMALLEST_LETTERS])
+    visit.lost_buttons = await page.evaluate(LOST_BUTTONS)
     visit.overflow = await page.evaluate(OVERFLOW)
     for theme in THEMES:
         await page.emulate_media(
