@@ -95,6 +95,8 @@ def main(arguments: list[str]) -> int:
     code = subprocess.run(command + arguments, cwd=ROOT, check=False).returncode
     if code == 0:
         for site in (ROOT / "_build").glob("*html"):  # pages, and the single page that is printed
+            # Sphinx does not look at style sheets as long as no page has changed.
+            shutil.copytree(ROOT / "book" / "_static", site / "_static", dirs_exist_ok=True)
             mend_pages(site)
     else:  # else the next build would find these pages up to date, and not complain again
         shutil.rmtree(ROOT / "_build" / ".doctrees", ignore_errors=True)

@@ -121,6 +121,12 @@ def test_exercise_links_to_what_students_receive(assignment, pages, site):
     assert "BEGIN SOLUTION" not in notebook
 
 
+def test_style_sheets_are_the_newest(site):
+    """Also when no page has changed, in which case Sphinx leaves them as they are."""
+    for path in (ROOT / "book" / "_static").iterdir():
+        assert (site / "_static" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_style_sheets_fetch_nothing_from_the_network(site):
     for path in site.rglob("*.css"):
         found = re.findall(
