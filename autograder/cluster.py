@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import dask
 from distributed import Client, LocalCluster, Security, Worker, as_completed, get_worker
 
-from autograder import check, checks, exercises, grade, intake, preload, rebuild, unix_sockets
+from autograder import attempt, check, checks, exercises, grade, intake, preload, rebuild, unix_sockets
 from autograder.grade import Graded, Task, failure, grade_submission
 from autograder.sandbox import Limits, Sandbox
 
@@ -92,7 +92,7 @@ def version() -> Version:
 
 def grader_digest(assignment: str) -> str:
     """Digest of the code that decides an assignment's points: its exercises, what they import, and the checks."""
-    modules = {check, checks, grade, intake, rebuild, inspect.getmodule(exercises.load)}
+    modules = {attempt, check, checks, grade, intake, rebuild, inspect.getmodule(exercises.load)}
     pending = [exercises.module(assignment)]
     while pending:
         module = pending.pop()

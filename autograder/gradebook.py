@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import nbformat
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from nbformat import NotebookNode
 from nbgrader.api import (
     Assignment,
@@ -30,12 +32,13 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
+from nbgrader.dbutil import ALEMBIC_DIR
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
-from autograder.course import Course, find_programs
+from autograder.course import Course
 from autograder.intake import read_timestamp
 from autograder.rebuild import rebuild
 from autograder.report import ExerciseResult, Report, from_json, to_json
@@ -274,9 +277,23 @@ def _open(course: Course) -> Iterator[Gradebook]:
         finally:
             gradebook.db.remove()  # ends the transaction; what others write meanwhile is seen the next time
     else:
-        find_programs()
+        _stamp(course)
         with Gradebook(course.db_url, course.course_id) as gradebook:
             yield gradebook
+
+
+def _stamp(course: Course) -> None:
+    """Write into an empty database which version of nbgrader's tables it is to have.
+
+    nbgrader would do so itself, by a process that takes as long as grading ten submissions.
+    """
+    engine = create_engine(course.db_url)
+    try:
+        with engine.begin() as connection:
+            if not inspect(connection).get_table_names():
+                MigrationContext.configure(connection).stamp(ScriptDirectory(ALEMBIC_DIR), "head")
+    finally:
+        engine.dispose()
 
 
 def _has_database(course: Course) -> bool:
