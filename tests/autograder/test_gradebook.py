@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import math
@@ -5,6 +6,7 @@ import os
 import sqlite3
 
 import nbformat
+import nbgrader.api
 import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
@@ -59,6 +61,16 @@ def test_scores_comments_and_files(course, report, rebuilt, opened):
         cells = {cell.name: cell for cell in book.find_notebook("small", "small").source_cells}
         assert set(cells) == {"setup", "entropy", "check_entropy", "figure", "free_response"}
         assert "return 1" not in cells["entropy"].source
+
+
+def test_a_new_gradebook_has_nbgraders_version_without_its_process(course, report, rebuilt, monkeypatch):
+    right = nbgrader.api.get_alembic_version()
+    monkeypatch.setattr(
+        nbgrader.api, "get_alembic_version", lambda: pytest.fail("nbgrader started a process")
+    )
+    save(course, report, rebuilt)
+    with contextlib.closing(sqlite3.connect(course.directory / "gradebook.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [(right,)]
 
 
 def test_the_report_is_written_last(course, report, rebuilt, monkeypatch):
