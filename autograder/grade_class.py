@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,17 +116,19 @@ def grade(
         return []
     reports = []
     with (
-        gradebook.kept_open(course, assignment),
         connect(scheduler, min(jobs, len(tasks)), assignment) as client,
+        ThreadPoolExecutor(1) as beside,
     ):
-        isolated = prepare(client, limits, isolation)
-        if announce is not None:
-            announce(isolated)
-        graded = grade_tasks(client, (read_task(course, *task) for task in tasks), limits, isolation)
-        for report in _recorded(course, graded):
-            reports.append(_shortened(report))
-            if progress is not None:
-                progress(Progress(reports[-1], len(reports), len(tasks)))
+        started = beside.submit(prepare, client, limits, isolation)  # takes as long as opening the gradebook
+        with gradebook.kept_open(course, assignment):
+            isolated = started.result()
+            if announce is not None:
+                announce(isolated)
+            graded = grade_tasks(client, (read_task(course, *task) for task in tasks), limits, isolation)
+            for report in _recorded(course, graded):
+                reports.append(_shortened(report))
+                if progress is not None:
+                    progress(Progress(reports[-1], len(reports), len(tasks)))
     return reports
 
 

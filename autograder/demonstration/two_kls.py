@@ -97,7 +97,7 @@ def kl_grid(log_q, log_p, dx):
     # The nodes stay where they are, too far apart for narrow components.
     "fit_reverse_kl": """
 def fit_reverse_kl(weights, means, sigmas, starts):
-    x = np.arange(-40, 40, 0.125)[:, None]
+    x = np.arange(-40, 40, 0.18)[:, None]
     r = np.log(weights / sigmas) - 0.5 * ((x - means) / sigmas) ** 2
     r = np.exp(r - r.max(axis=1, keepdims=True))
     slope = np.sum(r * (means - x) / sigmas**2, axis=1) / np.sum(r, axis=1)
