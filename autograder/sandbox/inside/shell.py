@@ -19,8 +19,10 @@ from typing import Any
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
 from traitlets.config import Config
 
+from . import figures
 from .channel import IMAGE_TYPES, MAX_OUTPUTS, TEXT_TYPES
 
 NOTHING = {"stream_bytes": 0, "displays": 0, "display_bytes": 0}
@@ -291,6 +293,7 @@ def create() -> Shell:
     shell.compile = shell.compiler_class()
     shell.user_module.__name__ = "__main__"
     shell.run_line_magic("matplotlib", "inline")
+    shell.display_formatter.formatters["image/png"].for_type(Figure, figures.png)
     warnings.filterwarnings("ignore", "To exit: use", UserWarning)  # there is nothing to exit from
     sys.path.insert(0, "")  # modules that a student writes with %%writefile
     site.sethelper()  # `help`, which the interpreter leaves out when it starts without site configuration
