@@ -32,7 +32,7 @@ def png(figure: Figure) -> bytes | None:
     figure.canvas.print_figure(
         drawn, format="rgba", dpi=figure.dpi, facecolor=figure.get_facecolor(), bbox_inches=frame
     )
-    contents = figure.get_tightbbox(figure.canvas.get_renderer()).padded(PAD).translated(MARGIN, MARGIN)
+    contents = figure.get_tightbbox(figure.canvas.renderer).padded(PAD).translated(MARGIN, MARGIN)
     left, bottom, right, top = (round(inches * figure.dpi) for inches in contents.extents)
     pixels = drawn.getvalue()
     if min(left, bottom) < 0 or right > size[0] or top > size[1] or len(pixels) != 4 * size[0] * size[1]:
