@@ -240,6 +240,7 @@ _LEXER = PythonLexer()
 _COLOURS = HtmlFormatter(nowrap=True, classprefix="c-")
 
 
+@functools.lru_cache(maxsize=256)  # a class has many cells in common: those given out, and those left blank
 def _code(source: str) -> Markup:
     return Markup(highlight(source, _LEXER, _COLOURS))  # the formatter escapes the code
 

@@ -99,7 +99,7 @@ def stub(cell: NotebookNode) -> str:
 
 
 def _without_outputs(cell: NotebookNode, index: int) -> NotebookNode:
-    cell = copy.deepcopy(cell)
+    cell = NotebookNode({**cell, "metadata": copy.deepcopy(cell.metadata)})
     cell.setdefault("id", f"cell-{index}")
     if cell.cell_type == "code":
         cell.outputs = []
