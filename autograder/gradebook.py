@@ -118,12 +118,13 @@ def kept_open(course: Course, assignment: str) -> Iterator[None]:
     stubs = _stubs(course, assignment)
 
     def start() -> Gradebook:
-        _ensure_assignment(course, assignment, stubs)
+        _stamp(course)
         return Gradebook(course.db_url, course.course_id)
 
     with _unless_locked(start) as gradebook:
         _kept[course.db_url] = _Kept(gradebook, assignment, stubs)
         try:
+            _unless_locked(lambda: _ensure_assignment(course, assignment, stubs))
             yield
         finally:
             del _kept[course.db_url]
