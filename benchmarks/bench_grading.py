@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[1]
 ASSIGNMENT = "gibbs_principle"
 STUDENTS = 60
 JOBS = 2
+RUNS = 3
+"""Of ours, from nothing, before and after the minutes that stock nbgrader takes; the median counts."""
 OTTER_RUNS = 5
 WARM_UP, TIMED = 3, 20
 _PROGRAMS = Path(sys.executable).parent
@@ -59,9 +61,11 @@ def rows() -> list[Row]:
         _prepare_stock(stock)
         _prepare_otter(otter, submissions)
 
-        parts = _parts(ours)
-        with_ours = sum(parts.values())
+        runs = [_parts(ours)]
         with_stock = _seconds(["nbgrader", "autograde", ASSIGNMENT, "--log-level=ERROR"], stock)
+        runs += [_parts(ours) for _ in range(RUNS - 1)]
+        parts = sorted(runs, key=lambda run: sum(run.values()))[RUNS // 2]
+        with_ours = sum(parts.values())
         with_otter = statistics.median(
             _seconds(
                 ["otter", "run", "-a", "autograder.zip", "-o", f"result-{n}", "--no-logo", f"{n}.ipynb"],
@@ -73,14 +77,14 @@ def rows() -> list[Row]:
         stages = _stages(ours)
     return [
         Row(
-            f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end",
+            f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end (median of {RUNS})",
             "stock nbgrader autograde, the same notebooks",
             with_stock / with_ours,
             NEEDED,
             f"{60 * STUDENTS / with_ours:.0f} against {60 * STUDENTS / with_stock:.0f} submissions a minute",
         ),
         Row(
-            f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end",
+            f"grading {STUDENTS} submissions of {ASSIGNMENT}, {JOBS} jobs, start to end (median of {RUNS})",
             f"otter run, a submission at a time (median of {OTTER_RUNS})",
             STUDENTS * with_otter / with_ours,
             None,
@@ -184,7 +188,10 @@ def _assertions(exercise: Exercise) -> str:
 
 
 def _parts(folder: Path) -> dict[str, float]:
-    """Grade the class as an instructor does; the seconds of each part of the run, told by what it prints."""
+    """Grade the class as an instructor does, from nothing; the seconds of each part of the run, told by what it prints."""
+    for results in ("autograded", "feedback"):
+        shutil.rmtree(folder / results, ignore_errors=True)
+    (folder / "gradebook.db").unlink(missing_ok=True)
     with tempfile.TemporaryFile("w+") as printed:
         start = time.perf_counter()
         process = subprocess.Popen(
