@@ -4,8 +4,8 @@ The stages, in their order and with the reason for it:
 
 1. intake: the submitted file is read as untrusted bytes; what comes out is source text, or a refusal.
 2. rebuild: that text is laid into the instructor's notebook, so no metadata of the student's survives.
-3. run: every cell runs in the sandbox; at each grade cell a forked copy of the state is kept.
-4. checks: only now, when no output can leave the sandbox any more, the copies answer the checks' calls. A hidden
+3. run: every cell runs in the sandbox; at each grade cell the state is kept, and a forked copy goes on (attempt.py).
+4. checks: only now, when no output can leave the sandbox any more, the kept states answer the checks' calls. A hidden
    instance can therefore never be printed into a page that its student sees.
 5. gradebook and feedback: in the calling process alone, which is the only writer.
 """
