@@ -1,14 +1,13 @@
 """A kernel on several threads that meet at a gate: threads of a call's own, so that nothing outlives it and a fork finds none.
 
-The gate is one counter. Who waits there spins, since a meeting takes less than a microsecond, and goes to sleep where it takes far
-longer: the other may need this very processor, and on a busy machine a thread that sleeps keeps its claim to one, where `sched_yield`
-would give it up for milliseconds.
+The gate is one counter. Who waits there spins, since a meeting takes less than a microsecond, and only after a while lets others have
+the processor, who may be those waited for: to give it up early, on a busy machine, is to be without it for milliseconds.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -17,8 +16,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-_sleep = types.ExternalFunction("Sleep" if os.name == "nt" else "usleep", types.int32(types.uint32))
-_SLEEP = 0 if os.name == "nt" else 20  # milliseconds there, microseconds here; 0 lets others go first
+_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 _SPINS = 50_000
 _OPEN = 1 << 62
 
@@ -34,26 +32,26 @@ def num_threads() -> int:
     return numba.get_num_threads()
 
 
-def run(kernel: Callable[..., object], members: Sequence[object], *args: object) -> None:
-    """Call kernel(member, number of members, gate, *args) for every member, each on a thread of its own, and wait for all.
+def run(kernel: Callable[..., object], size: int, *args: object) -> None:
+    """Call kernel(rank, size, gate, *args) for every rank below size, each on a thread of its own, and wait for all.
 
-    The kernel must release Python's lock, and every member has to meet the others equally often.
+    The kernel must release Python's lock, and every rank has to meet the others equally often.
     """
     gate = np.zeros(1, np.int64)
 
-    def work(member: object) -> None:
+    def member(rank: int) -> None:
         try:
-            kernel(member, len(members), gate, *args)
+            kernel(rank, size, gate, *args)
         finally:
             gate[0] = _OPEN  # who has ended, however, keeps nobody waiting
 
-    if len(members) == 1:
-        work(members[0])
+    if size == 1:
+        member(0)
         return
-    with ThreadPoolExecutor(len(members) - 1) as pool:
+    with ThreadPoolExecutor(size - 1) as pool:
         try:
-            others = [pool.submit(work, member) for member in members[1:]]
-            work(members[0])
+            others = [pool.submit(member, rank) for rank in range(1, size)]
+            member(0)
         finally:
             # After an interrupt, or where a thread could not be started: those that were must not wait.
             gate[0] = _OPEN
@@ -92,4 +90,4 @@ def meet(gate, size, number):
         while _arrived(gate) < size * number:
             spins += 1
             if spins > _SPINS:
-                _sleep(_SLEEP)
+                _give_way()
