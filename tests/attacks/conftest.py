@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from autograder import checks, demonstration, exercises, grade_class, gradebook
-from autograder.course import Course
+from autograder.course import SEED_FILE, Course
 from autograder.report import Report, to_json
 from autograder.sandbox import Limits
 from tests.attacks.submission import NAME, Attack, solution_cell
@@ -82,6 +82,8 @@ def make_course(folder: Path) -> tuple[Course, dict]:
         cell.source = cell.source.replace("### BEGIN SOLUTION\n", f"### BEGIN SOLUTION\n    # {CANARY}\n")
     nbformat.write(source, path)
     (folder / "README.md").write_text(CANARY)
+    # Else some seed would meet the digits of a figure by chance.
+    (folder / SEED_FILE).write_text("5eed0fa77ac5" + 20 * "1")
     return Course(folder), solved
 
 
