@@ -89,7 +89,7 @@ bench: .venv/installed ## speed as ratios against peers, kept in benchmarks/resu
 	@$(BIN)/python -m benchmarks
 
 lock: ## renews requirements.lock from pyproject.toml (needs uv)
-	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
+	UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --upgrade pyproject.toml -o requirements.lock
 
 clean: ## removes what was generated, but not the environment
 	rm -rf _build release submitted autograded feedback gradebook.db .hidden_seed

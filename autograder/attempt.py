@@ -162,9 +162,8 @@ class _Run:
             callers = self._run_cells(root)
             clock["run"] = time.perf_counter()
             examples = self._examples
-            if (
-                examples is None
-            ):  # they are shown, so they are asked for before any hidden instance enters the sandbox
+            if examples is None:
+                # They are shown, so they are asked for before any hidden instance enters the sandbox.
                 examples = [checks.visible_example(caller.exercise, caller) for caller in callers]
             else:
                 self._runs, self._reason = self._before.runs, self._reason and f"stopped: {ENDED}"

@@ -62,9 +62,8 @@ class _Export(ExportPlugin):
     """What the exports share: which submissions, and where to."""
 
     default_to = Unicode("grades.csv")
-    _rows: Callable[
-        [Gradebook], Iterator[list[Any]]
-    ]  # the file's rows, its heading first: each export has its own
+    # Each export has its own: the file's rows, the heading first.
+    _rows: Callable[[Gradebook], Iterator[list[Any]]]
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file; called by `nbgrader export`."""

@@ -12,10 +12,9 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line, and end with its exit code."""
-    import gc
     import os
 
-    from autograder import light  # noqa: F401 - before all others, for what it does
+    from autograder import light
 
     if sys.argv[1:2] == ["grade"]:
         from autograder.preload import start
@@ -23,8 +22,7 @@ def main() -> NoReturn:
         start(sys.argv[2:3])
     from autograder.cli import main as run
 
-    gc.freeze()
-    gc.enable()
+    light.done()
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,6 +6,7 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numba
@@ -49,7 +50,7 @@ def medians_per_step(
         work(few)
     steps = many - few
     times = [
-        [(seconds(lambda: work(many)) - seconds(lambda: work(few))) / steps for work in works]  # noqa: B023
+        [(seconds(partial(work, many)) - seconds(partial(work, few))) / steps for work in works]
         for _ in range(repeats)
     ]
     return [statistics.median(column) for column in zip(*times, strict=True)]

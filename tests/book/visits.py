@@ -60,9 +60,8 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll('article mjx-container[di
     .concat([...document.querySelectorAll('article p mjx-container:not([display=true]), article td mjx-container:not([display=true])')]
     .filter(node => node.getBoundingClientRect().right > node.closest('p, td').getBoundingClientRect().right + 1))
     .map(node => node.textContent.slice(0, 80))"""
-LETTERS = (
-    12 * 100 / 72
-)  # CSS pixels: the book's figures have text of 12 points and 100 pixels an inch (lectures_lib/plots.py)
+# CSS pixels: the book's figures have text of 12 points and 100 pixels an inch (lectures_lib/plots.py).
+LETTERS = 12 * 100 / 72
 SMALLEST_LETTERS = 10
 SMALL_LETTERS = """([letters, smallest]) => [...document.querySelectorAll('article img')]
     .filter(image => image.clientWidth && !(letters * image.clientWidth / image.getAttribute('width') >= smallest))
@@ -83,9 +82,7 @@ class Visit:
     raw: list[str] = field(default_factory=list)  # marks of TeX or MyST in the text
     bad_formulas: int = 0
     unset_formulas: int = 0
-    wide_formulas: list[str] = field(
-        default_factory=list
-    )  # that scroll inside their line, or reach beyond it
+    wide_formulas: list[str] = field(default_factory=list)  # scroll inside their line, or reach beyond it
     small_letters: list[str] = field(default_factory=list)  # figures whose text cannot be read
     lost_buttons: list[str] = field(default_factory=list)  # boxes whose button to unfold them is not seen
     overflow: int = 0  # pixels beyond the window's width

@@ -17,7 +17,8 @@ from typing import Any
 
 from . import kernel, seccomp
 
-HOME = "/home/student"  # inside the sandbox, in a file system of its own
+HOME = "/student"
+"""Inside the sandbox, in a file system of its own."""
 PLACES = ("/tmp", HOME, "/dev/shm")
 """What can be written."""
 FILES_PER_SYSTEM = 4096

@@ -275,7 +275,7 @@ def safe_text(error: BaseException) -> str:
     """The message of an exception, bounded, whatever its __str__ does."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - a student's __str__ may raise anything
+    except Exception:  # noqa: BLE001 - a student's __str__ may raise anything, and the message says that it can't be shown
         return "(its message cannot be shown)"
     text = clean(text)
     return text if len(text) <= MAX_LINE else text[:MAX_LINE] + " ..."
