@@ -1,7 +1,7 @@
-"""One run of a submission: all its cells, and then the checks of every exercise on the state that its grade cell saw.
+"""Attempts at a submission: all its cells are run, and then every exercise is checked on the state that its grade cell saw.
 
 A state is kept by forking: the copy goes on with the next cells, and the original answers the calls of its exercise. In a
-careful run it has a copy made for that, so that a call which loses its process costs that call alone, and so does a cell.
+careful attempt it has a copy made for that, so that a call which loses its process costs that call alone, and so does a cell.
 Few submissions lose a process, so `evaluate` starts without these copies, which halves the forks.
 """
 
@@ -25,7 +25,7 @@ from autograder.sandbox.client import ENDED
 MAX_LOST_CALLS = 2
 """Calls of one exercise that may time out or kill their process before its other instances are not tried."""
 
-CAREFUL_RUNS = 2
+CAREFUL_ATTEMPTS = 2
 """Of a submission while something kills its processes: what happens again in a second one is its own doing."""
 
 
@@ -47,7 +47,7 @@ class Chunk(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What running a submission found out."""
+    """What an attempt found out."""
 
     runs: list[CellRun]
     results: list[ExerciseResult]
@@ -58,14 +58,14 @@ class Found(NamedTuple):
 
 
 class _Losses(NamedTuple):
-    """What lost its process in the first run, so that the careful one need not wait for it once more."""
+    """What lost its process in the first attempt, so that the careful one need not wait for it once more."""
 
     cells: dict[int, str]  # index -> reason
     calls: dict[tuple[str, int], Outcome]  # exercise, number of its call -> outcome
 
 
 class _Lost(Exception):
-    """A run without copies lost a process."""
+    """An attempt without copies lost a process."""
 
 
 def chunks(notebook: NotebookNode, declared: dict[str, Exercise]) -> Iterator[Chunk]:
@@ -97,7 +97,7 @@ def chunks(notebook: NotebookNode, declared: dict[str, Exercise]) -> Iterator[Ch
 
 def evaluate(parts: list[Chunk], seed: int, sandbox: Sandbox) -> Found:
     """Run and check a submission; whatever it does, the result is a finding."""
-    first = _Run(parts, seed, sandbox, _Losses({}, {}))
+    first = _Attempt(parts, seed, sandbox, _Losses({}, {}))
     try:
         return first.evaluate(last=True)
     except _Lost:
@@ -105,15 +105,15 @@ def evaluate(parts: list[Chunk], seed: int, sandbox: Sandbox) -> Found:
     # If something else ended a process, or all of the submission's time was up, the cell or call that was hit is not to blame.
     blamed = not (sandbox.killed or first.late)
     losses = first.losses if blamed else _Losses({}, {})
-    for left in reversed(range(CAREFUL_RUNS)):
-        found = _Run(parts, seed, sandbox, losses, found).evaluate(last=left == 0)
+    for left in reversed(range(CAREFUL_ATTEMPTS)):
+        found = _Attempt(parts, seed, sandbox, losses, found).evaluate(last=left == 0)
         if not sandbox.killed:
             break
     return found
 
 
-class _Run:
-    """A run, careful if there was one before.
+class _Attempt:
+    """An attempt, careful if there was one before.
 
     If that one got as far as the hidden instances, nobody knows what its code found to leave them in. So nothing is shown of
     what this one puts out: what the other had put out until then stands.
@@ -149,12 +149,12 @@ class _Run:
         )
 
     def evaluate(self, *, last: bool) -> Found:
-        """Run all cells, then check every exercise. Unless it is the last, a run that something kills before ends without results.
+        """Run all cells, then check every exercise. Unless it is the last, one that something kills before ends without results.
 
         Raises
         ------
         _Lost
-            If a process was lost, and this run is not a careful one.
+            If a process was lost, and this attempt is not a careful one.
         """
         clock = {"start": time.perf_counter()}
         with self._sandbox.submission() as root:
@@ -205,7 +205,7 @@ class _Run:
     def _run_chunk(self, start: Session, chunk: Chunk, *, kept: bool) -> Session:
         """Run a chunk's cells, and return the state after them. `start` stays as it is if it has to be `kept` for an exercise.
 
-        In a careful run it always does, and a cell that loses its process is left out: the chunk starts again without it.
+        In a careful attempt it always does, and a cell that loses its process is left out: the chunk starts again without it.
         """
         if self._before is None:
             if kept and (chunk.cells or chunk.exercise is not None):
@@ -315,7 +315,7 @@ class _Caller:
         return outcome
 
     def close(self) -> None:
-        """End the process that answered the calls, if there is one."""
-        if self._worker is not None:
+        """End the copy that answered the calls, if there is one; a state lasts as long as the submission."""
+        if self._careful and self._worker is not None:
             self._worker.close()
             self._worker = None

@@ -27,7 +27,8 @@ LIMITS = Limits(
     cpu_seconds=1000,
     cell_seconds=2,
     call_seconds=1,
-    memory=600 * 2**20,
+    memory=800
+    * 2**20,  # an eighth of it has to hold what the kept states of a process that took the rest copy
     processes=60,
     disk=8 * 2**20,
     output_bytes=4 * 2**20,

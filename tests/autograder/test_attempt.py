@@ -1,4 +1,4 @@
-"""Runs of a submission: how often its code runs, and what a lost process costs."""
+"""Attempts at a submission: how often its code runs, and what a lost process costs."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_endless_cell_is_waited_for_once(sandbox, done):
     ids=["a hidden instance", "a visible one, and a hidden one"],
 )
 def test_a_lost_call_costs_that_call_alone(sandbox, done, size, points, lost):
-    """Calls before and after it are answered, and the careful run does not wait again for what the first one lost."""
+    """Calls before and after it are answered, and the careful attempt does not wait again for what the first one lost."""
     source = f"""
 def entropy(q):
     while q.size == {size}:

@@ -17,6 +17,10 @@ CROWD = 32
 """More processes than a submission needs: together they can fill sockets with memory that nobody's count shows."""
 
 
+COUNTS = 3
+"""How often memory is counted while processes end: a submission must not keep the watchdog busy by ending some all the time."""
+
+
 class Process(NamedTuple):
     """A process of the submission: ids as seen here and in the submission, and bytes of memory."""
 
@@ -63,12 +67,10 @@ def processes(isolation: str, keeper: int) -> list[Process]:
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) in (1, os.getpid(), keeper):
             continue
-        fields = _status(f"/proc/{name}")
+        fields = _status_of_process(name)
         if fields is None:
             continue
         parents[int(name)] = int(fields[b"PPid"])
-        if b"VmSize" not in fields and int(fields[b"Threads"]) > 1:
-            fields = _status_of_a_thread(name, fields)  # the first thread has ended, and others run on
         if b"VmSize" in fields:  # else a zombie
             sizes = {
                 key: int(fields[key].split()[0]) * KIBIBYTE for key in (b"RssAnon", b"RssShmem", b"VmSize")
@@ -79,6 +81,14 @@ def processes(isolation: str, keeper: int) -> list[Process]:
     if isolation == "none":  # the whole machine is in sight: only descendants of the keeper are meant
         found = [process for process in found if _descends(process.pid, keeper, parents)]
     return found
+
+
+def _status_of_process(name: str) -> dict[bytes, bytes] | None:
+    """The fields of a process's status, None if it has ended; without sizes if it is a zombie."""
+    fields = _status(f"/proc/{name}")
+    if fields is not None and b"VmSize" not in fields and int(fields[b"Threads"]) > 1:
+        return _status_of_a_thread(name, fields)  # the first thread has ended, and others run on
+    return fields
 
 
 def _status(folder: str) -> dict[bytes, bytes] | None:
@@ -121,7 +131,7 @@ def greedy(running: list[Process], limit: int, own_size: int) -> list[Process]:
     made only when the cheap bound, which counts them for each in full, is above the limit.
     """
     if sum(process.resident for process in running) > limit:
-        used = {process: _proportional(process) for process in running}
+        used = _count(running)
     elif _machine_is_full():
         # Memory that no process's count shows: shared pages that only an ended process had touched, or sockets.
         suspect = len(running) > CROWD or sum(process.virtual - own_size for process in running) > limit
@@ -130,7 +140,7 @@ def greedy(running: list[Process], limit: int, own_size: int) -> list[Process]:
         return []
     victims = []
     total = sum(used.values())
-    for process in sorted(running, key=lambda p: used[p], reverse=True):
+    for process in sorted(used, key=lambda p: used[p], reverse=True):
         if total <= limit:
             break
         victims.append(process)
@@ -151,6 +161,25 @@ def give_way(running: list[Process]) -> None:
 def files(places: Iterable[str]) -> int:
     """Number of files and folders in file systems, their roots left out."""
     return sum(status.f_files - status.f_ffree - 1 for status in map(os.statvfs, places))
+
+
+def _count(running: list[Process]) -> dict[Process, int]:
+    """Bytes that each process takes, shared pages in equal parts.
+
+    One that ends meanwhile leaves its parts to the others, and what it had would count twice: then the rest is counted anew.
+    """
+    for _ in range(COUNTS):
+        used = {process: _proportional(process) for process in running}
+        left = [process for process in running if not _has_ended(process)]
+        if len(left) == len(running):
+            break
+        running = left
+    return {process: used[process] for process in left}
+
+
+def _has_ended(process: Process) -> bool:
+    fields = _status_of_process(str(process.pid))
+    return fields is None or b"VmSize" not in fields
 
 
 def _proportional(process: Process) -> int:

@@ -21,6 +21,7 @@ def process(pid: int, mebibytes: int, virtual: int = 0) -> Process:
 def counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exact count agrees with the bound, and the machine has memory left."""
     monkeypatch.setattr(watchdog, "_proportional", lambda process: process.resident)
+    monkeypatch.setattr(watchdog, "_has_ended", lambda process: False)
     monkeypatch.setattr(watchdog, "_machine_is_full", lambda: False)
 
 
@@ -46,6 +47,27 @@ def test_shared_pages_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert victims([process(pid, 50) for pid in range(1, 11)], 100) == []
 
 
+def test_what_ends_meanwhile_is_not_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three share 90: each part grows as the ones before end, so that the parts as they were read make more than there is."""
+    parts = {1: iter([30]), 2: iter([45]), 3: iter([90, 90])}
+    monkeypatch.setattr(watchdog, "_proportional", lambda process: next(parts[process.pid]) * MEBIBYTE)
+    monkeypatch.setattr(watchdog, "_has_ended", lambda process: process.pid < 3)
+    assert victims([process(1, 90), process(2, 90), process(3, 90)], 100) == []
+
+
+def test_ending_all_the_time_helps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does the count come to an end, and to a result, while processes keep ending?"""
+    asked: list[int] = []
+    monkeypatch.setattr(
+        watchdog,
+        "_has_ended",
+        lambda process: bool(asked.append(process.pid)) or process.pid == asked.count(9) + 9,
+    )
+    running = [process(pid, 60) for pid in range(9, 20)]
+    assert victims(running, 100)
+    assert asked.count(19) == watchdog.COUNTS
+
+
 def test_full_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the machine's memory is gone, do submissions end that could be the cause, and only those?"""
     monkeypatch.setattr(watchdog, "_machine_is_full", lambda: True)
@@ -64,6 +86,8 @@ def test_counts_of_a_real_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 45 * MEBIBYTE < watchdog._proportional(here) - before < 60 * MEBIBYTE
     assert len(kept) > 0
     assert watchdog._proportional(Process(2**22 + 1, 1, 7, 7)) == 7
+    assert watchdog._has_ended(Process(2**22 + 1, 1, 7, 7))
+    assert not watchdog._has_ended(here)
     watchdog.send(2**22 + 1, 9)
     assert not watchdog._machine_is_full()
     monkeypatch.setattr(watchdog, "RESERVE", 1.0)
