@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -255,12 +255,21 @@ def descendants(pid: int) -> dict[int, tuple[int, str]]:
 
 @pytest.fixture
 def tools():
-    """The functions above, for the tests that disturb a run."""
-    return SimpleNamespace(
-        start=start_grading,
-        finished=finished,
-        results=results,
-        num_reports=num_reports,
-        wait_until=wait_until,
-        descendants=descendants,
-    )
+    """The functions above, for the tests that disturb a run; a test that fails leaves no run behind."""
+    with contextlib.ExitStack() as runs:
+        yield SimpleNamespace(
+            start=lambda *arguments: runs.enter_context(ending(start_grading(*arguments))),
+            finished=finished,
+            results=results,
+            num_reports=num_reports,
+            wait_until=wait_until,
+            descendants=descendants,
+        )
+
+
+@contextlib.contextmanager
+def ending(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+    """A run that is killed, and its pipes closed, should it go on when the test has ended."""
+    with process:
+        yield process
+        process.kill()
