@@ -20,6 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from autograder import formulas
 from autograder.checks import MISSING
 from autograder.course import Course
 from autograder.gradebook import manual_marks, standing
@@ -246,10 +247,21 @@ def _code(source: str) -> Markup:
 
 
 class _Renderer(mistune.HTMLRenderer):
-    """A student's headings stay out of the page's outline."""
+    """A student's headings stay out of the page's outline, and formulas are MathML."""
 
     def heading(self, text: str, level: int, **attrs: object) -> str:
         return f"<p><strong>{text}</strong></p>\n"
+
+    def inline_math(self, text: str) -> str:
+        return formulas.mathml(text, display=False) or f"<code>{mistune.escape(text)}</code>"
+
+    def block_math(self, text: str) -> str:
+        formula = formulas.mathml(text, display=True)
+        return (
+            f'<div class="formula" tabindex="0">{formula}</div>\n'
+            if formula
+            else f"<pre>{mistune.escape(text)}</pre>\n"
+        )
 
 
 _RENDER = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["math", "table"])
@@ -257,11 +269,10 @@ _RENDER = mistune.create_markdown(renderer=_Renderer(escape=True), plugins=["mat
 
 def _markdown(source: str) -> Markup:
     html = _RENDER(source)
-    tags = nh3.ALLOWED_TAGS - {"img", "map", "area"}
     clean = nh3.clean(
         html,
-        tags=tags,
-        attributes={"a": {"href"}, "span": {"class"}, "div": {"class"}},
+        tags=(nh3.ALLOWED_TAGS - {"img", "map", "area"}) | formulas.ELEMENTS.keys(),
+        attributes={"a": {"href"}, "div": {"class", "tabindex"}, **formulas.ELEMENTS},
         url_schemes={"http", "https"},
     )
     return Markup(clean)  # cleaned just above

@@ -26,6 +26,14 @@ from autograder.report import CellRun, ExerciseResult, PropertyResult, Report
 ROOT = Path(__file__).parents[2]
 
 
+WORDS = r"""Since $x \log x$ is convex, and by Jensen $-\sum_i p_i \log p_i \le \log n$:
+
+$$
+H(p) = -\sum_{i=1}^{n} p_i \log p_i = \log n - \sum_{i=1}^{n} p_i \log \frac{p_i}{1/n} = \log n - \mathrm{KL}(p \,\|\, u) \le \log n
+$$
+"""
+
+
 def marked(cell, grade_id: str, **marks):
     """Give a cell nbgrader's metadata."""
     cell.id = grade_id.replace("_", "-")
@@ -88,7 +96,7 @@ def submission():
             SubmittedCell("code", "entropy(np.ones(2) / 2)", None),
             SubmittedCell("code", 'check("small.entropy", entropy)', "check_entropy"),
             SubmittedCell("code", "plot(entropy)", "figure"),
-            SubmittedCell("markdown", "Since $x \\log x$ is convex.", "free_response"),
+            SubmittedCell("markdown", WORDS, "free_response"),
         )
     )
 

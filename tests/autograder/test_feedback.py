@@ -179,6 +179,16 @@ def test_nothing_that_a_student_writes_runs(course, report, source):
     assert "alert(1)" in page.text
 
 
+def test_formulas_in_words_are_shown_as_such(course, report, source):
+    words = r"By Jensen, $\log p(x) \ge F(q)$ $\left($:" + "\n\n$$\nF(q) = \\text{<b>} - H(q)\n$$\n\n" + EVIL
+    rebuilt = rebuild(source, Submission((SubmittedCell("markdown", words, "free_response"),))).notebook
+    page = Page(written(course, report, rebuilt))
+    assert [formula["display"] for formula in page.all("math")] == ["inline", "block"]
+    assert "F(q)=<\xa0b>−H(q)" in page.text
+    assert r"\left(" in page.text
+    assert page.all("script") == page.all("img") == page.all("b") == []
+
+
 def test_marks_by_hand(course, report, rebuilt):
     save(course, report, rebuilt)
     with Gradebook(course.db_url, course.course_id) as book:
