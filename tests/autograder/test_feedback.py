@@ -307,9 +307,7 @@ def test_what_is_said_of_the_exercise_is_not_said_again(course, full, source, re
 
 
 # On a ground with shadows, such as that of code, axe measures no contrast.
-PLAIN_GROUND = (
-    "document.styleSheets[0].insertRule('pre, .table, .html { background: var(--ground) !important }')"
-)
+PLAIN_GROUND = "document.styleSheets[0].insertRule('pre, .table, .html, .formula { background: var(--ground) !important }')"
 
 
 def test_in_a_browser(course, full, source, rebuilt, subtests):
