@@ -421,20 +421,26 @@ def _descend(log_p, start, root, diagonal, spacing, max_iter, tol) -> ReverseFit
             if curvature[0] >= -NEGATIVE_CURVATURE:
                 stationary = True
                 break
-            step = min(radius, 0.5) * directions[:, 0]
+            # Of the two ways down LAPACK's sign would choose, on each machine its own; this is the one to a narrower q.
+            way = directions[:, 0]
+            step = -np.copysign(min(radius, 0.5), way[np.abs(way).argmax()]) * way
+            length = 0.0
         else:
             # Along each direction Newton's step, downhill also where the curvature is negative.
             along = -(directions.T @ gradient) / np.maximum(np.abs(curvature), 1e-8)
             step = directions @ along
-            step *= min(1.0, radius / np.linalg.norm(step))
+            length = np.linalg.norm(step)
+            step *= min(1.0, radius / length)
         new_mean, new_root = _moved(mean, root, step, basis)
         widths = np.linalg.svd(new_root, compute_uv=False)
         farthest = max(widths[0], np.abs(new_mean - start).max())
         if farthest > FARTHEST * unit or widths[-1] < unit / FARTHEST:
             break
+        predicted = -(gradient @ step + 0.5 * step @ hessian @ step)
+        if length > radius and predicted <= noise:
+            break  # the value has contradicted the gradient again and again, as where the nodes lie too far apart for p
         logs = _evaluate(log_p, new_mean, new_root, spacing)
         num_iter += 1
-        predicted = -(gradient @ step + 0.5 * step @ hessian @ step)
         if np.isfinite(logs).all():
             new = _expansion(logs, new_mean, new_root, basis, spacing)
             gain = value - new[0]

@@ -269,15 +269,32 @@ def test_close_components_have_one_optimum():
     assert fit.mean[0] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_start_on_a_saddle_leaves_it():
+NARROW_ON_WIDE = ([0.5, 0.5], [[0.0], [0.0]], [[[9e-4]], [[1.0]]])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_start_on_a_saddle_leaves_it(monkeypatch, sign):
     """A narrow component on a wide one has an optimum at the width of each, and between the two a hill without slope."""
-    mixture = ([0.5, 0.5], [[0.0], [0.0]], [[[9e-4]], [[1.0]]])
+    mixture, eigh = NARROW_ON_WIDE, np.linalg.eigh
+
+    def with_a_sign(matrix):
+        values, vectors = eigh(matrix)
+        return values, sign * vectors * np.sign(vectors.sum(axis=0))
+
+    monkeypatch.setattr(np.linalg, "eigh", with_a_sign)
     top = optimize.minimize_scalar(
         lambda t: -negative_elbo(mixture, 0, np.exp(t)), bounds=np.log([0.05, 0.8]), method="bounded"
     )
     (fit,) = two_kls.fit_reverse_kl(log_p_of(mixture), [[0.0]], scale=float(np.exp(top.x)), tol=1e-3)
     assert fit.converged
     assert fit.value < -top.fun - 0.4
+
+
+def test_a_descent_that_the_nodes_are_too_few_for_ends_and_says_so():
+    (fit,) = two_kls.fit_reverse_kl(log_p_of(NARROW_ON_WIDE), [[0.0]], scale=0.9)
+    assert not fit.converged
+    assert fit.num_iter < 60
+    assert fit.quadrature_error > 1e-3
 
 
 @pytest.mark.parametrize(("d", "diagonal"), [(1, False), (2, False), (2, True)])
