@@ -1,74 +1,299 @@
-"""Kernels of `lectures_lib.rbm`: what happens to a layer between two matrix products.
+"""Kernels of `lectures_lib.rbm`: training by contrastive divergence, and what annealing does to a layer between two matrix products.
 
-They run on one thread: the products, which BLAS shares out among the cores, take most of the time, and a second pool of threads would
-only get in its way. `state` holds as many generators as the wider layer has units (see `_fast_math.generators`).
+Training keeps hidden units in panels of at most WIDTH, each with its weights, and shares the panels out among threads. A thread takes
+its panels through everything: fields, samples, gradient and update, so that neither weights nor hidden units ever leave the core. What
+the threads exchange is each panel's part of the visible fields; the visible side, which needs them all, each thread does for itself.
+Parts are added in the order of the panels, so that results don't depend on the number of threads.
+
+Products of matrices are done here: those of a small batch are too small for BLAS to share out well, and it would move the operands from
+core to core. Arrays are padded, the rows of a product to multiples of 4 and a panel to multiples of 16, with zero weights and data, and
+with biases of -inf, which keep a unit at 0.
+
+`state` holds as many generators as the wider layer has units (see `_fast_math.generators`). Unit j of either layer draws from generator
+j, the hidden units of a batch first, then the visible ones. Each thread has what it needs of them and passes over others' draws.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
+from lectures_lib import _team
 from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform
 
+WIDTH = 128
+"""Numbers from one row of a panel to the next. A constant, so that the compiler knows rows not to overlap."""
 
-@njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-def activate(field, bias, state, sample):
-    """Turn fields (n, units) into means σ(field + bias) in place, and draw units of 0 and 1 from them into `sample`."""
+_KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
+
+
+class Panels(NamedTuple):
+    """Hidden units, in panels: each array's first axis. The last panel is filled up with units that stay at 0.
+
+    Attributes
+    ----------
+    W, W_speed : ndarray, shape (panels, D, WIDTH)
+    c, c_speed : ndarray, shape (panels, WIDTH)
+    means : ndarray, shape (panels, rows of data and model, WIDTH)
+        Of data, then those of the model with a minus sign, so that one product gives the difference of the two phases.
+    samples : ndarray, shape (panels, rows, WIDTH)
+    parts : ndarray, shape (panels, 2, rows, D)
+        Of the visible fields; the two take turns, so that one can be read while the other is written.
+    state : ndarray, shape (panels, 4, WIDTH), uint32
+    """
+
+    W: np.ndarray
+    W_speed: np.ndarray
+    c: np.ndarray
+    c_speed: np.ndarray
+    means: np.ndarray
+    samples: np.ndarray
+    parts: np.ndarray
+    state: np.ndarray
+
+
+class Visible(NamedTuple):
+    """Visible units, the same for every thread: each array's first axis.
+
+    Attributes
+    ----------
+    b, b_speed : ndarray, shape (threads, D)
+    units : ndarray, shape (threads, rows of data and model, D)
+    means : ndarray, shape (threads, rows, D)
+    chains : ndarray, shape (threads, rows, D)
+        No rows unless they persist.
+    gradient : ndarray, shape (threads, D, WIDTH)
+        Of the panel in hand.
+    state : ndarray, shape (threads, 4, D), uint32
+    """
+
+    b: np.ndarray
+    b_speed: np.ndarray
+    units: np.ndarray
+    means: np.ndarray
+    chains: np.ndarray
+    gradient: np.ndarray
+    state: np.ndarray
+
+
+class Settings(NamedTuple):
+    """Numbers of a step; the sizes are those without padding, but for that of a panel."""
+
+    width: int
+    num_visible: int
+    num_hidden: int
+    batch_size: int
+    num_steps: int
+    rate: float
+    momentum: float
+    weight_decay: float
+
+
+@njit(**_KERNEL)
+def train(rank, size, gate, X, order, settings, hidden, visible, squares):
+    """Steps of ascent, a batch of the rows `order` of X each; squares[rank] becomes the squared error of their reconstructions."""
+    units, chains, means = visible.units[rank], visible.chains[rank], visible.means[rank]
+    meetings, total = 0, 0.0
+    for start in range(0, order.size, settings.batch_size):
+        n = min(settings.batch_size, order.size - start)
+        m = n if len(chains) == 0 else len(chains)
+        for i in range(n):
+            row = order[start + i]
+            for d in range(settings.num_visible):
+                units[i, d] = X[row, d]
+        units[n + m :] = 0
+        meetings += 1
+        _gibbs_step(rank, size, gate, meetings, 0, n, n, settings, hidden, visible)
+        for i in range(n):
+            total += _squared_distance(units[i], means[i])
+        if len(chains) > 0:
+            units[n : n + m] = chains
+        for _ in range(settings.num_steps if len(chains) > 0 else settings.num_steps - 1):
+            meetings += 1
+            _gibbs_step(rank, size, gate, meetings, n, m, n, settings, hidden, visible)
+        if len(chains) > 0:
+            chains[:] = units[n : n + m]
+        _ascend(rank, size, n, m, settings, hidden, visible)
+    squares[rank] = total
+
+
+@njit(**_KERNEL)
+def _own(rank, size, hidden):
+    """The thread's panels."""
+    num_panels = len(hidden.c)
+    return range(rank * num_panels // size, (rank + 1) * num_panels // size)
+
+
+@njit(**_KERNEL)
+def _gibbs_step(rank, size, gate, meeting, first, count, target, settings, hidden, visible):
+    """From visible units first, ... to hidden ones and back to target, ...; the means of both stay."""
+    units, means, state = visible.units[rank], visible.means[rank], visible.state[rank]
+    turn = meeting % 2
+    for p in _own(rank, size, hidden):
+        fields = hidden.means[p]
+        multiply(units, hidden.W[p], settings.width, first, count, fields)
+        activate(fields[first:], hidden.c[p], hidden.state[p], settings.width, count, hidden.samples[p])
+        skip(hidden.state[p], settings.num_visible - p * settings.width, settings.width, count)
+        multiply_transposed(hidden.samples[p], hidden.W[p], settings.width, count, hidden.parts[p, turn])
+    _team.meet(gate, size, meeting)
+    means[:count] = 0
+    for p in range(len(hidden.parts)):
+        _add(means[:count].reshape(-1), hidden.parts[p, turn].reshape(-1))
+    skip(state, settings.num_hidden, settings.num_visible, count)
+    activate(means, visible.b[rank], state, settings.num_visible, count, units[target:])
+
+
+@njit(**_KERNEL)
+def _add(total, part):
+    """Add the first numbers of the part."""
+    for i in range(total.size):
+        total[i] += part[i]
+
+
+@njit(**_KERNEL)
+def _ascend(rank, size, n, m, settings, hidden, visible):
+    """The step itself, with momentum: speed = momentum speed + rate / n (gradient - n weight_decay parameter)."""
+    units, gradient, b, b_speed = (
+        visible.units[rank],
+        visible.gradient[rank],
+        visible.b[rank],
+        visible.b_speed[rank],
+    )
+    kind = units.dtype.type
+    momentum, rate, scale = kind(settings.momentum), kind(settings.rate / n), kind(n / m)
+    decay = kind(settings.weight_decay * n)
+    for p in _own(rank, size, hidden):
+        means, c, c_speed = hidden.means[p], hidden.c[p], hidden.c_speed[p]
+        multiply(units, hidden.W[p], settings.width, n, m, means)
+        scaled_means(means[n:], c, -scale, settings.width, m)
+        gradient_of(units, means, settings.width, n + m, gradient)
+        W, W_speed = hidden.W[p], hidden.W_speed[p]
+        for d in range(len(W)):
+            for j in range(settings.width):
+                W_speed[d, j] = momentum * W_speed[d, j] + rate * (gradient[d, j] - decay * W[d, j])
+                W[d, j] += W_speed[d, j]
+        c_speed *= momentum
+        for k in range(n + m):
+            for j in range(settings.width):
+                c_speed[j] += rate * means[k, j]
+        c += c_speed
+    b_speed *= momentum
+    for k in range(n + m):
+        weight = rate if k < n else -scale * rate
+        for d in range(settings.num_visible):
+            b_speed[d] += weight * units[k, d]
+    b += b_speed
+
+
+@njit(**_KERNEL)
+def activate(field, bias, state, num_units, count, sample):
+    """Turn the first rows of fields into means σ(field + bias) in place, and draw units of 0 and 1 from them into `sample`."""
     on, off = field.dtype.type(1), field.dtype.type(0)
-    for i in range(field.shape[0]):
-        for j in range(field.shape[1]):
+    for i in range(count):
+        for j in range(num_units):
             mean = sigmoid(field[i, j] + bias[j])
             field[i, j] = mean
             sample[i, j] = on if uniform(state, j) < mean else off
 
 
-@njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-def scaled_means(field, bias, scale):
-    """Turn fields (n, units) into scale σ(field + bias) in place."""
-    factor = field.dtype.type(scale)
-    for i in range(field.shape[0]):
-        for j in range(field.shape[1]):
+@njit(**_KERNEL)
+def scaled_means(field, bias, factor, num_units, count):
+    """Turn the first rows of fields into factor σ(field + bias) in place."""
+    for i in range(count):
+        for j in range(num_units):
             field[i, j] = factor * sigmoid(field[i, j] + bias[j])
 
 
-@njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-def squared_distance(a, b):
-    """Σ (a - b)² in float64."""
-    total = 0.0
-    for i in range(a.shape[0]):
-        row = a.dtype.type(0)
-        for j in range(a.shape[1]):
-            row += (a[i, j] - b[i, j]) ** 2
-        total += row
+@njit(**_KERNEL)
+def skip(state, num_shared, num_units, count):
+    """Pass over as many draws of those of the generators that serve the other layer too."""
+    for _ in range(count):
+        for j in range(min(num_shared, num_units)):
+            uniform(state, j)
+
+
+@njit(**_KERNEL)
+def _squared_distance(a, b):
+    """Σ (a - b)², in the precision of both."""
+    total = a.dtype.type(0)
+    for j in range(a.size):
+        total += (a[j] - b[j]) ** 2
     return total
 
 
-@njit(cache=True, fastmath=FASTMATH, error_model="numpy")
-def ascend(rbm, speed, gradient, visible, hidden, n, model_weight, learning_rate, keep, weight_decay):
-    """One step of gradient ascent with momentum, in place: speed = keep speed + learning_rate (gradient - weight_decay parameter).
+@njit(fastmath=FASTMATH, error_model="numpy", forceinline=True)
+def _add_products(out, length, a, rows):
+    """out[r] += Σ_k a[r][k] rows[k] for four rows r and four k, in arrays laid flat: 16 products for each pair of loads and stores."""
+    (a00, a01, a02, a03), (a10, a11, a12, a13), (a20, a21, a22, a23), (a30, a31, a32, a33) = a
+    for j in range(length // 16 * 16):  # a multiple of 16 for the compiler to see: no loop over a remainder
+        x0, x1, x2, x3 = rows[j], rows[WIDTH + j], rows[2 * WIDTH + j], rows[3 * WIDTH + j]
+        out[j] += a00 * x0 + a01 * x1 + a02 * x2 + a03 * x3
+        out[WIDTH + j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
+        out[2 * WIDTH + j] += a20 * x0 + a21 * x1 + a22 * x2 + a23 * x3
+        out[3 * WIDTH + j] += a30 * x0 + a31 * x1 + a32 * x2 + a33 * x3
 
-    The biases' gradients are the sums of `visible`, whose first n rows are data and whose others count -model_weight times, and of
-    `hidden`. The numbers come as Python's: to make NumPy's of them takes a twentieth of a small step.
-    """
-    (W, b, c), (W_speed, b_speed, c_speed) = rbm, speed
-    kind = gradient.dtype.type
-    scale, rate, momentum, decay = kind(model_weight), kind(learning_rate), kind(keep), kind(weight_decay)
-    for i in range(W.shape[0]):
-        for j in range(W.shape[1]):
-            W_speed[i, j] = momentum * W_speed[i, j] + rate * (gradient[i, j] - decay * W[i, j])
-            W[i, j] += W_speed[i, j]
-    b_speed *= momentum
-    for k in range(visible.shape[0]):
-        weight = rate if k < n else -scale * rate
-        for i in range(b.size):
-            b_speed[i] += weight * visible[k, i]
-    b += b_speed
-    c_speed *= momentum
-    for k in range(hidden.shape[0]):
-        for j in range(c.size):
-            c_speed[j] += rate * hidden[k, j]
-    c += c_speed
+
+@njit(**_KERNEL)
+def multiply(units, W, length, first, count, out):
+    """out = units W for rows first, ...; as many rows as make a multiple of 4."""
+    W, out = W.reshape(-1), out.reshape(-1)
+    for i in range(first, first + count, 4):
+        four = out[i * WIDTH : (i + 4) * WIDTH]
+        for j in range(length // 16 * 16):
+            four[j] = four[WIDTH + j] = four[2 * WIDTH + j] = four[3 * WIDTH + j] = 0
+        u0, u1, u2, u3 = units[i], units[i + 1], units[i + 2], units[i + 3]
+        for k in range(0, units.shape[1], 4):
+            a = (
+                (u0[k], u0[k + 1], u0[k + 2], u0[k + 3]),
+                (u1[k], u1[k + 1], u1[k + 2], u1[k + 3]),
+                (u2[k], u2[k + 1], u2[k + 2], u2[k + 3]),
+                (u3[k], u3[k + 1], u3[k + 2], u3[k + 3]),
+            )
+            _add_products(four, length, a, W[k * WIDTH : (k + 4) * WIDTH])
+
+
+@njit(**_KERNEL)
+def gradient_of(units, means, length, count, out):
+    """out = unitsᵀ means, of as many rows as make a multiple of 4."""
+    means, out = means.reshape(-1), out.reshape(-1)
+    for d in range(0, units.shape[1], 4):
+        four = out[d * WIDTH : (d + 4) * WIDTH]
+        for j in range(length // 16 * 16):
+            four[j] = four[WIDTH + j] = four[2 * WIDTH + j] = four[3 * WIDTH + j] = 0
+        for i in range(0, count, 4):
+            u0, u1, u2, u3 = units[i], units[i + 1], units[i + 2], units[i + 3]
+            a = (
+                (u0[d], u1[d], u2[d], u3[d]),
+                (u0[d + 1], u1[d + 1], u2[d + 1], u3[d + 1]),
+                (u0[d + 2], u1[d + 2], u2[d + 2], u3[d + 2]),
+                (u0[d + 3], u1[d + 3], u2[d + 3], u3[d + 3]),
+            )
+            _add_products(four, length, a, means[i * WIDTH : (i + 4) * WIDTH])
+
+
+@njit(**_KERNEL)
+def multiply_transposed(samples, W, length, count, out):
+    """out = samples Wᵀ, in squares of four rows and four columns; as many rows as make a multiple of 4."""
+    zero = out.dtype.type(0)
+    for i in range(0, count, 4):
+        s0, s1, s2, s3 = samples[i], samples[i + 1], samples[i + 2], samples[i + 3]
+        for d in range(0, len(W), 4):
+            w0, w1, w2, w3 = W[d], W[d + 1], W[d + 2], W[d + 3]
+            m00 = m01 = m02 = m03 = m10 = m11 = m12 = m13 = zero
+            m20 = m21 = m22 = m23 = m30 = m31 = m32 = m33 = zero
+            for j in range(length // 16 * 16):
+                x0, x1, x2, x3 = w0[j], w1[j], w2[j], w3[j]
+                y0, y1, y2, y3 = s0[j], s1[j], s2[j], s3[j]
+                m00, m01, m02, m03 = m00 + y0 * x0, m01 + y0 * x1, m02 + y0 * x2, m03 + y0 * x3
+                m10, m11, m12, m13 = m10 + y1 * x0, m11 + y1 * x1, m12 + y1 * x2, m13 + y1 * x3
+                m20, m21, m22, m23 = m20 + y2 * x0, m21 + y2 * x1, m22 + y2 * x2, m23 + y2 * x3
+                m30, m31, m32, m33 = m30 + y3 * x0, m31 + y3 * x1, m32 + y3 * x2, m33 + y3 * x3
+            out[i, d], out[i, d + 1], out[i, d + 2], out[i, d + 3] = m00, m01, m02, m03
+            out[i + 1, d], out[i + 1, d + 1], out[i + 1, d + 2], out[i + 1, d + 3] = m10, m11, m12, m13
+            out[i + 2, d], out[i + 2, d + 1], out[i + 2, d + 2], out[i + 2, d + 3] = m20, m21, m22, m23
+            out[i + 3, d], out[i + 3, d + 1], out[i + 3, d + 2], out[i + 3, d + 3] = m30, m31, m32, m33
 
 
 @njit(cache=True, fastmath=FASTMATH, error_model="numpy")

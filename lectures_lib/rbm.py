@@ -13,20 +13,15 @@ are in `rbm_model`, whose names are repeated here; this module samples, trains, 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from lectures_lib import _team
 from lectures_lib._fast_math import generators
-from lectures_lib._rbm_kernels import (
-    activate,
-    anneal_hidden,
-    anneal_visible,
-    ascend,
-    scaled_means,
-    squared_distance,
-)
+from lectures_lib._rbm_kernels import WIDTH, Panels, Settings, Visible, anneal_hidden, anneal_visible, train
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
@@ -318,111 +313,110 @@ def fit(
     if machine.W.shape != (X.shape[1], num_hidden):
         raise ValueError(f"initial: expected W of shape {(X.shape[1], num_hidden)}, got {machine.W.shape}")
     machine = RBM(*(array.astype(dtype, copy=True) for array in machine))
-    trainer = _Trainer(machine, batch_size, num_steps, persistent, rng)
+    X = np.require(X, requirements=["C", "W"])  # the one kind of array that the kernel is compiled for
+    # Chains that persist keep their number; else a batch is never larger than the data.
+    size = batch_size if persistent else min(batch_size, len(X))
+    trainer = _Trainer(machine, size, num_steps, persistent, rng)
     errors = np.empty(num_epochs)
     for epoch in range(num_epochs):
         rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
         if not 0 < rate < np.inf:
             raise ValueError(f"learning_rate: expected above 0, got {rate} in epoch {epoch}")
         order = rng.permutation(len(X))
-        squares = 0.0
-        for start in range(0, len(X), batch_size):
-            squares += trainer.step(X, order[start : start + batch_size], rate, momentum, weight_decay)
-        errors[epoch] = squares / X.size
+        errors[epoch] = trainer.epoch(X, order, rate, momentum, weight_decay) / X.size
         if callback is not None:
             callback(Epoch(epoch + 1, machine, float(errors[epoch])))
     return Fit(validate(machine), errors)
 
 
-class _Trainer:
-    """Steps of contrastive divergence on one machine, in arrays that are laid out once.
+ENOUGH = 100_000
+"""Weights times rows of a batch from which a step is shared among threads: below, their meeting costs more than it saves."""
 
-    Data and model lie above one another in `visible` (2 n, D) and `hidden` (2 n, H), the model's hidden means with a minus sign, so
-    that one matrix product gives the difference of the two phases.
-    """
+
+class _Trainer:
+    """Steps of contrastive divergence on one machine, in arrays that are laid out once (see `_rbm_kernels`)."""
 
     def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
-        num_visible, num_hidden = machine.W.shape
-        self.machine, self.num_steps = machine, num_steps
-        self.speed = Gradient(*(np.zeros_like(array) for array in machine))
-        self.visible = np.empty((2 * batch_size, num_visible), machine.W.dtype)
-        self.hidden = np.empty((2 * batch_size, num_hidden), machine.W.dtype)
-        self.sample = np.empty((batch_size, num_hidden), machine.W.dtype)
-        self.means = np.empty((batch_size, num_visible), machine.W.dtype)
-        self.gradient = np.empty_like(machine.W)
-        self.generators = generators(rng, max(num_visible, num_hidden))
-        self.views: dict[int, _Views] = {}
-        self.chains = None
+        (num_visible, num_hidden), dtype = machine.W.shape, machine.W.dtype
+        self.machine, self.batch_size, self.num_steps = machine, int(batch_size), int(num_steps)
+        shared = batch_size * machine.W.size >= ENOUGH
+        self.width = _panel_width(num_hidden, shared)
+        starts = range(0, num_hidden, self.width)
+        self.panels = [slice(start, min(start + self.width, num_hidden)) for start in starts]
+        self.num_threads = min(_team.num_threads(), len(self.panels)) if shared else 1
+        state = generators(rng, max(num_visible, num_hidden))
+        depth, rows = _multiple(num_visible, 4), _multiple(batch_size, 4)
+
+        def hidden(*shape, dtype=dtype):
+            return _aligned((len(self.panels), *shape), dtype)
+
+        def visible(*shape, dtype=dtype):
+            return _aligned((self.num_threads, *shape), dtype)
+
+        self.hidden = Panels(
+            W=hidden(depth, WIDTH),
+            W_speed=hidden(depth, WIDTH),
+            c=hidden(WIDTH),
+            c_speed=hidden(WIDTH),
+            means=hidden(2 * rows + 4, WIDTH),
+            samples=hidden(rows, WIDTH),
+            parts=hidden(2, rows, depth),
+            state=hidden(4, WIDTH, dtype=np.uint32),
+        )
+        self.visible = Visible(
+            b=visible(depth),
+            b_speed=visible(depth),
+            units=visible(2 * rows + 4, depth),
+            means=visible(rows, depth),
+            chains=visible(batch_size if persistent else 0, depth),
+            gradient=visible(depth, WIDTH),
+            state=visible(4, num_visible, dtype=np.uint32),
+        )
+        self.hidden.c[...] = -np.inf
+        for p, panel in enumerate(self.panels):
+            width = panel.stop - panel.start
+            self.hidden.W[p, :num_visible, :width] = machine.W[:, panel]
+            self.hidden.c[p, :width] = machine.c[panel]
+            self.hidden.state[p, :, :width] = state[:, panel]
+        self.visible.b[:, :num_visible] = machine.b
+        self.visible.state[...] = state[:, :num_visible]
         if persistent:
-            self.chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
+            coins = np.full((batch_size, num_visible), 0.5, dtype)
+            self.visible.chains[:, :, :num_visible] = bernoulli(coins, rng)
 
-    def _views(self, n: int) -> _Views:
-        """The arrays as a batch of n rows fills them; laid out once for each size, since slicing costs as much as a small product."""
-        m = n if self.chains is None else len(self.chains)
-        visible, hidden = self.visible[: n + m], self.hidden[: n + m]
-        return _Views(
-            visible,
-            hidden,
-            data=(visible[:n], hidden[:n], self.sample[:n], self.means[:n]),
-            reconstruction=visible[n : 2 * n],
-            model=(visible[n:], hidden[n:], self.sample[:m], self.means[:m]),
-        )
-
-    def step(
-        self, X: np.ndarray, rows: np.ndarray, rate: float, momentum: float, weight_decay: float
-    ) -> float:
-        """Move the machine by the batch of these rows; returns the squared error of its reconstruction."""
-        (W, b, c), n = self.machine, len(rows)
-        if n not in self.views:
-            self.views[n] = self._views(n)
-        views = self.views[n]
-        batch, fields, sample, means = views.data
-        X.take(
-            rows, axis=0, out=batch, mode="clip"
-        )  # the mode that writes without a copy; rows are never out of range
-        np.dot(batch, W, out=fields)
-        activate(fields, c, self.generators, sample)
-        np.dot(sample, W.T, out=means)
-        activate(means, b, self.generators, views.reconstruction)
-        squares = squared_distance(batch, means)
-        model, fields, sample, means = views.model
-        if self.chains is not None:
-            model[...] = self.chains
-        for step in range(self.num_steps):
-            if step > 0 or self.chains is not None:
-                np.dot(model, W, out=fields)
-                activate(fields, c, self.generators, sample)
-                np.dot(sample, W.T, out=means)
-                activate(means, b, self.generators, model)
-        scale = n / len(model)
-        np.dot(model, W, out=fields)
-        scaled_means(fields, c, -scale)
-        if self.chains is not None:
-            self.chains[...] = model
-        np.matmul(views.visible.T, views.hidden, out=self.gradient)
-        ascend(
-            self.machine,
-            self.speed,
-            self.gradient,
-            views.visible,
-            views.hidden,
-            n,
-            scale,
-            float(rate / n),
-            float(momentum),
-            float(weight_decay * n),
-        )
-        return squares
+    def epoch(self, X: np.ndarray, order: np.ndarray, rate: float, momentum: float, decay: float) -> float:
+        """Move the machine by one batch after the other, in this order; returns the squared error of their reconstructions."""
+        W, b, c = self.machine
+        sizes = self.width, b.size, c.size, self.batch_size, self.num_steps
+        settings = Settings(*sizes, float(rate), float(momentum), float(decay))
+        squares = np.zeros(self.num_threads)
+        _team.run(train, self.num_threads, X, order, settings, self.hidden, self.visible, squares)
+        for p, panel in enumerate(self.panels):
+            width = panel.stop - panel.start
+            W[:, panel] = self.hidden.W[p, : b.size, :width]
+            c[panel] = self.hidden.c[p, :width]
+        b[...] = self.visible.b[0, : b.size]
+        return float(squares[0])
 
 
-class _Views(NamedTuple):
-    """Visible units, hidden fields, their samples and the means of what these give back: of data, and of the model's chains."""
+def _panel_width(num_hidden: int, shared: bool) -> int:
+    """Hidden units of a panel: as many as fit, but if the work is shared an even number of panels, whatever the number of threads."""
+    step = 2 if shared else 1
+    num_panels = step * -(-num_hidden // (step * WIDTH))
+    return _multiple(-(-num_hidden // num_panels), 16)
 
-    visible: np.ndarray
-    hidden: np.ndarray
-    data: tuple[np.ndarray, ...]
-    reconstruction: np.ndarray
-    model: tuple[np.ndarray, ...]
+
+def _multiple(size: int, of: int) -> int:
+    """The least multiple that is no less than the size."""
+    return -(-size // of) * of
+
+
+def _aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Zeros that start on a cache line, so that no line is torn by a vector or goes back and forth between two threads."""
+    size = math.prod(shape)
+    array = np.zeros(size + 64, dtype)
+    first = -array.ctypes.data % 64 // array.itemsize
+    return array[first : first + size].reshape(shape)
 
 
 def _initial_machine(X: np.ndarray, num_hidden: int, rng: np.random.Generator, dtype) -> RBM:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import special
 from sklearn.neural_network import BernoulliRBM
 
-from lectures_lib import rbm
+from lectures_lib import _team, rbm
+from lectures_lib._fast_math import generators, uniform
 from lectures_lib.rbm import RBM
 from tests.lectures_lib.oracles import log_sum_exp, states_of
 
@@ -247,3 +248,98 @@ def test_steps_of_training_are_those_of_the_definition(dtype, persistent, num_st
     np.testing.assert_allclose(result.rbm.b, b, atol=1e-5)
     np.testing.assert_allclose(result.rbm.c, c, atol=1e-6)
     np.testing.assert_allclose(result.reconstruction_errors, np.mean((x - back) ** 2), atol=1e-6)
+
+
+def steps_in_numpy(
+    start, X, rng, *, num_epochs, batch_size, rate, momentum, weight_decay, num_steps, persistent
+):
+    """Contrastive divergence by whole arrays: unit j of either layer draws from generator j, the hidden units of a batch first."""
+    W, b, c = (array.copy() for array in start)
+    speed = [np.zeros_like(array) for array in start]
+    state = generators(rng, max(W.shape))
+    chains = (rng.random((batch_size, b.size)) < 0.5).astype(float) if persistent else None
+    errors = []
+
+    def draw(means):
+        draws = [[uniform(state, j) for j in range(means.shape[1])] for _ in range(len(means))]
+        return (np.array(draws) < means).astype(float)
+
+    def back(v):
+        means = special.expit(draw(special.expit(v @ W + c)) @ W.T + b)
+        return means, draw(means)
+
+    for _ in range(num_epochs):
+        order, squares = rng.permutation(len(X)), 0.0
+        for first in range(0, len(X), batch_size):
+            v = X[order[first : first + batch_size]]
+            means, model = back(v)
+            squares += ((v - means) ** 2).sum()
+            if persistent:
+                model = chains
+            for _ in range(num_steps if persistent else num_steps - 1):
+                model = back(model)[1]
+            chains = model
+            up, down = special.expit(v @ W + c), special.expit(model @ W + c)
+            n, m = len(v), len(model)
+            gradient = (
+                v.T @ up / n - model.T @ down / m - weight_decay * W,
+                v.mean(axis=0) - model.mean(axis=0),
+                up.mean(axis=0) - down.mean(axis=0),
+            )
+            for k, parameter in enumerate((W, b, c)):
+                speed[k] = momentum * speed[k] + rate * gradient[k]
+                parameter += speed[k]
+        errors.append(squares / X.size)
+    return (W, b, c), errors
+
+
+SHAPES = [(1, 1), (5, 2), (6, 37), (33, 300)]
+
+
+@pytest.mark.parametrize(("D", "H"), SHAPES)
+@pytest.mark.parametrize(("num_steps", "persistent"), [(1, False), (3, False), (2, True)])
+def test_training_is_that_of_whole_arrays_with_the_same_draws(monkeypatch, D, H, num_steps, persistent):
+    monkeypatch.setattr(rbm, "ENOUGH", 5000)  # so that the largest is shared among threads
+    start, X = random_rbm(1, D, H, 0.3), (np.random.default_rng(2).random((23, D)) < 0.4).astype(float)
+    options = {"num_epochs": 2, "batch_size": 9, "momentum": 0.5, "weight_decay": 0.01}
+    options |= {"num_steps": num_steps, "persistent": persistent}
+    result = rbm.fit(X, H, np.random.default_rng(3), initial=start, learning_rate=0.1, **options)
+    machine, errors = steps_in_numpy(start, X, np.random.default_rng(3), rate=0.1, **options)
+    for ours, theirs in zip(result.rbm, machine, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(result.reconstruction_errors, errors, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"num_steps": 2, "persistent": True, "weight_decay": 0.01}])
+def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, options):
+    X = (np.random.default_rng(2).random((205, 20)) < 0.4).astype(dtype)
+    sizes, run = [], _team.run
+    monkeypatch.setattr(
+        _team, "run", lambda kernel, size, *rest: (sizes.append(size), run(kernel, size, *rest))
+    )
+    results = []
+    for count in (1, 2, 3, 4):
+        monkeypatch.setattr(_team, "num_threads", lambda count=count: count)
+        results.append(rbm.fit(X, 500, np.random.default_rng(3), num_epochs=2, batch_size=30, **options))
+    assert sizes == [1, 1, 2, 2, 3, 3, 4, 4]
+    for other in results[1:]:
+        assert all(map(np.array_equal, results[0].rbm, other.rbm))
+        assert np.array_equal(results[0].reconstruction_errors, other.reconstruction_errors)
+
+
+def test_a_batch_larger_than_the_data_is_all_of_them():
+    whole, larger = (
+        rbm.fit(BARS, 3, np.random.default_rng(1), num_epochs=3, batch_size=size)
+        for size in (len(BARS), 10**12)
+    )
+    assert all(map(np.array_equal, whole.rbm, larger.rbm))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_from_huge_parameters_gives_no_nan(dtype):
+    start = random_rbm(1, 5, 3, 1e30)
+    result = rbm.fit(
+        np.eye(5, dtype=dtype)[[0, 1, 2]], 3, np.random.default_rng(1), batch_size=2, initial=start
+    )
+    assert all(np.isfinite(array).all() for array in result.rbm)

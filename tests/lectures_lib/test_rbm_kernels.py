@@ -34,6 +34,13 @@ def close(ours, formula, dtype):
     np.testing.assert_allclose(ours, formula, rtol=tolerance, atol=tolerance)
 
 
+def panel(array):
+    """Rows of at most WIDTH, filled up with zeros to multiples of 4 rows and to WIDTH columns."""
+    padded = np.zeros((-(-len(array) // 4) * 4, kernels.WIDTH), array.dtype)
+    padded[: len(array), : array.shape[1]] = array
+    return padded
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_activation(variant, dtype, shape):
     rng = np.random.default_rng(1)
@@ -41,46 +48,54 @@ def test_activation(variant, dtype, shape):
     state = generators(rng, shape[1])
     expected = sigma(field.astype(np.float64) + bias)
     draws = uniforms(state, shape)
-    means, sample = field.copy(), np.full(shape, 7, dtype)
-    variant(kernels.activate)(means, bias, state, sample)
-    close(means, expected, dtype)
-    assert np.array_equal(sample, (draws < means).astype(dtype))
+    means, sample = np.vstack([field, field]), np.full(shape, 7, dtype)
+    variant(kernels.activate)(means, bias, state, shape[1], shape[0], sample)
+    close(means[: shape[0]], expected, dtype)
+    assert np.array_equal(sample, (draws < means[: shape[0]]).astype(dtype))
+    assert np.array_equal(means[shape[0] :], field)
     scaled = field.copy()
-    variant(kernels.scaled_means)(scaled, bias, dtype(-0.25))
+    variant(kernels.scaled_means)(scaled, bias, dtype(-0.25), shape[1], shape[0])
     close(scaled, -0.25 * expected, dtype)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_squared_distance(variant, dtype, shape):
-    rng = np.random.default_rng(2)
-    a, b = rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
-    expected = np.sum((a.astype(np.float64) - b) ** 2)
-    assert np.isclose(variant(kernels.squared_distance)(a, b), expected, rtol=200 * np.finfo(dtype).eps)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_step_of_ascent(variant, dtype, shape):
-    rng = np.random.default_rng(3)
-    D, H = shape
-    n, m, scale, rate, momentum, decay = 3, 2, 1.5, 0.125, 0.5, 0.25
-    machine = tuple(rng.normal(size=s).astype(dtype) for s in ((D, H), D, H))
-    speed = tuple(rng.normal(size=s).astype(dtype) for s in ((D, H), D, H))
-    gradient = rng.normal(size=(D, H)).astype(dtype)
-    visible, hidden = (
-        rng.normal(size=(n + m, D)).astype(dtype),
-        rng.normal(size=(n + m, H)).astype(dtype),
+def test_a_bias_of_minus_infinity_keeps_a_unit_at_0(variant, dtype):
+    field, sample = np.zeros((2, 1), dtype), np.full((2, 1), 7, dtype)
+    variant(kernels.activate)(
+        field, np.array([-np.inf], dtype), generators(np.random.default_rng(0), 1), 1, 2, sample
     )
-    W, b, c = (array.astype(np.float64) for array in machine)
-    W_speed, b_speed, c_speed = (momentum * array.astype(np.float64) for array in speed)
-    W_speed += rate * (gradient - decay * W)
-    b_speed += rate * (visible[:n].sum(axis=0) - scale * visible[n:].sum(axis=0))
-    c_speed += rate * hidden.sum(axis=0)
-    settings = [dtype(x) for x in (scale, rate, momentum, decay)]
-    variant(kernels.ascend)(machine, speed, gradient, visible, hidden, n, *settings)
-    for ours, formula in zip(
-        (*speed, *machine), (W_speed, b_speed, c_speed, W + W_speed, b + b_speed, c + c_speed), strict=True
-    ):
-        close(ours, formula, dtype)
+    assert np.array_equal(field, np.zeros_like(field))
+    assert np.array_equal(sample, np.zeros_like(field))
+
+
+def test_draws_passed_over_are_those_of_the_generators_shared(variant):
+    state = generators(np.random.default_rng(1), 5)
+    draws = uniforms(state, (4, 5))
+    variant(kernels.skip)(state, 2, 5, 3)
+    assert np.array_equal(uniforms(state, (1, 5))[0], [*draws[3, :2], *draws[0, 2:]])
+    before = state.copy()
+    variant(kernels.skip)(state, -3, 5, 3)
+    assert np.array_equal(state, before)
+
+
+@pytest.mark.parametrize("width", [16, 48, kernels.WIDTH])
+@pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9)])
+def test_products(variant, dtype, width, n, D):
+    rng = np.random.default_rng(5)
+    units = np.zeros((-(-n // 4) * 4 + 1, -(-D // 4) * 4), dtype)
+    units[: n + 1, :D] = rng.normal(size=(n + 1, D))
+    W, means = (panel(rng.normal(size=(size, width)).astype(dtype)) for size in (D, n + 1))
+    fields = np.full((len(units) + 4, kernels.WIDTH), 7, dtype)
+    variant(kernels.multiply)(units, W, width, 1, n, fields)
+    close(fields[1 : n + 1, :width], units[1 : n + 1].astype(np.float64) @ W[:, :width], dtype)
+    assert (fields[0] == 7).all()
+    gradient = np.full_like(W, 7)
+    even = -(-(n + 1) // 4) * 4
+    units = np.vstack([units, np.zeros((4, units.shape[1]), dtype)])
+    variant(kernels.gradient_of)(units, means, width, n + 1, gradient)
+    close(gradient[:, :width], units[:even].astype(np.float64).T @ means[:even, :width], dtype)
+    back = np.full((len(means), len(W)), 7, dtype)
+    variant(kernels.multiply_transposed)(means, W, width, n + 1, back)
+    close(back, means[:, :width].astype(np.float64) @ W[:, :width].T, dtype)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
