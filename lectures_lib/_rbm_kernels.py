@@ -29,53 +29,46 @@ WIDTH = 128
 _KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
-class Panels(NamedTuple):
-    """Hidden units, in panels: each array's first axis. The last panel is filled up with units that stay at 0.
+class Member(NamedTuple):
+    """What a thread owns: its panels of hidden units, along the first axis of their arrays, and its copy of the visible side.
 
     Attributes
     ----------
+    first_panel : int
+        Its number among those of all threads.
     W, W_speed : ndarray, shape (panels, D, WIDTH)
     c, c_speed : ndarray, shape (panels, WIDTH)
-    means : ndarray, shape (panels, rows of data and model, WIDTH)
-        Of data, then those of the model with a minus sign, so that one product gives the difference of the two phases.
+        The last panel is filled up with units that stay at 0.
+    hidden : ndarray, shape (panels, rows of data and model, WIDTH)
+        Means of data, then those of the model with a minus sign, so that one product gives the difference of the two phases.
     samples : ndarray, shape (panels, rows, WIDTH)
-    parts : ndarray, shape (panels, 2, rows, D)
-        Of the visible fields; the two take turns, so that one can be read while the other is written.
-    state : ndarray, shape (panels, 4, WIDTH), uint32
+    hidden_state : ndarray, shape (panels, 4, WIDTH), uint32
+    b, b_speed : ndarray, shape (D,)
+    visible : ndarray, shape (rows of data and model, D)
+    means : ndarray, shape (rows, D)
+        Of the visible units that were drawn last.
+    chains : ndarray, shape (rows, D)
+        No rows unless they persist.
+    visible_state : ndarray, shape (4, D), uint32
+    gradient : ndarray, shape (D, WIDTH)
+        Of the panel in hand.
     """
 
+    first_panel: int
     W: np.ndarray
     W_speed: np.ndarray
     c: np.ndarray
     c_speed: np.ndarray
-    means: np.ndarray
+    hidden: np.ndarray
     samples: np.ndarray
-    parts: np.ndarray
-    state: np.ndarray
-
-
-class Visible(NamedTuple):
-    """Visible units, the same for every thread: each array's first axis.
-
-    Attributes
-    ----------
-    b, b_speed : ndarray, shape (threads, D)
-    units : ndarray, shape (threads, rows of data and model, D)
-    means : ndarray, shape (threads, rows, D)
-    chains : ndarray, shape (threads, rows, D)
-        No rows unless they persist.
-    gradient : ndarray, shape (threads, D, WIDTH)
-        Of the panel in hand.
-    state : ndarray, shape (threads, 4, D), uint32
-    """
-
+    hidden_state: np.ndarray
     b: np.ndarray
     b_speed: np.ndarray
-    units: np.ndarray
+    visible: np.ndarray
     means: np.ndarray
     chains: np.ndarray
+    visible_state: np.ndarray
     gradient: np.ndarray
-    state: np.ndarray
 
 
 class Settings(NamedTuple):
@@ -92,9 +85,13 @@ class Settings(NamedTuple):
 
 
 @njit(**_KERNEL)
-def train(rank, size, gate, X, order, settings, hidden, visible, squares):
-    """Steps of ascent, a batch of the rows `order` of X each; squares[rank] becomes the squared error of their reconstructions."""
-    units, chains, means = visible.units[rank], visible.chains[rank], visible.means[rank]
+def train(own, size, gate, X, order, settings, parts, squares):
+    """Steps of ascent, a batch of the rows `order` of X each; squares[0] becomes the squared error of their reconstructions.
+
+    parts, shape (2, panels, rows, D), are those of the visible fields: what the threads exchange. The two take turns, so that one can be
+    read while the other is written.
+    """
+    visible, chains = own.visible, own.chains
     meetings, total = 0, 0.0
     for start in range(0, order.size, settings.batch_size):
         n = min(settings.batch_size, order.size - start)
@@ -102,47 +99,41 @@ def train(rank, size, gate, X, order, settings, hidden, visible, squares):
         for i in range(n):
             row = order[start + i]
             for d in range(settings.num_visible):
-                units[i, d] = X[row, d]
-        units[n + m :] = 0
+                visible[i, d] = X[row, d]
+        visible[n + m :] = 0
         meetings += 1
-        _gibbs_step(rank, size, gate, meetings, 0, n, n, settings, hidden, visible)
+        _gibbs_step(own, size, gate, meetings, 0, n, n, settings, parts[meetings % 2])
         for i in range(n):
-            total += _squared_distance(units[i], means[i])
+            total += _squared_distance(visible[i], own.means[i])
         if len(chains) > 0:
-            units[n : n + m] = chains
+            visible[n : n + m] = chains
         for _ in range(settings.num_steps if len(chains) > 0 else settings.num_steps - 1):
             meetings += 1
-            _gibbs_step(rank, size, gate, meetings, n, m, n, settings, hidden, visible)
+            _gibbs_step(own, size, gate, meetings, n, m, n, settings, parts[meetings % 2])
         if len(chains) > 0:
-            chains[:] = units[n : n + m]
-        _ascend(rank, size, n, m, settings, hidden, visible)
-    squares[rank] = total
+            chains[:] = visible[n : n + m]
+        _ascend(own, n, m, settings)
+    if own.first_panel == 0:
+        squares[0] = total
 
 
 @njit(**_KERNEL)
-def _own(rank, size, hidden):
-    """The thread's panels."""
-    num_panels = len(hidden.c)
-    return range(rank * num_panels // size, (rank + 1) * num_panels // size)
-
-
-@njit(**_KERNEL)
-def _gibbs_step(rank, size, gate, meeting, first, count, target, settings, hidden, visible):
-    """From visible units first, ... to hidden ones and back to target, ...; the means of both stay."""
-    units, means, state = visible.units[rank], visible.means[rank], visible.state[rank]
-    turn = meeting % 2
-    for p in _own(rank, size, hidden):
-        fields = hidden.means[p]
-        multiply(units, hidden.W[p], settings.width, first, count, fields)
-        activate(fields[first:], hidden.c[p], hidden.state[p], settings.width, count, hidden.samples[p])
-        skip(hidden.state[p], settings.num_visible - p * settings.width, settings.width, count)
-        multiply_transposed(hidden.samples[p], hidden.W[p], settings.width, count, hidden.parts[p, turn])
+def _gibbs_step(own, size, gate, meeting, first, count, target, settings, parts):
+    """From `count` rows of visible units, the first of which is given, to hidden ones and back to the rows from `target` on."""
+    width, means = settings.width, own.means
+    for p in range(len(own.W)):
+        panel = own.first_panel + p
+        hidden, state, samples = own.hidden[p], own.hidden_state[p], own.samples[p]
+        multiply(own.visible, own.W[p], width, first, count, hidden)
+        activate(hidden[first:], own.c[p], state, width, count, samples)
+        skip(state, settings.num_visible - panel * width, width, count)
+        multiply_transposed(samples, own.W[p], width, count, parts[panel])
     _team.meet(gate, size, meeting)
     means[:count] = 0
-    for p in range(len(hidden.parts)):
-        _add(means[:count].reshape(-1), hidden.parts[p, turn].reshape(-1))
-    skip(state, settings.num_hidden, settings.num_visible, count)
-    activate(means, visible.b[rank], state, settings.num_visible, count, units[target:])
+    for panel in range(len(parts)):
+        _add(means[:count].reshape(-1), parts[panel].reshape(-1))
+    skip(own.visible_state, settings.num_hidden, settings.num_visible, count)
+    activate(means, own.b, own.visible_state, settings.num_visible, count, own.visible[target:])
 
 
 @njit(**_KERNEL)
@@ -153,23 +144,17 @@ def _add(total, part):
 
 
 @njit(**_KERNEL)
-def _ascend(rank, size, n, m, settings, hidden, visible):
+def _ascend(own, n, m, settings):
     """The step itself, with momentum: speed = momentum speed + rate / n (gradient - n weight_decay parameter)."""
-    units, gradient, b, b_speed = (
-        visible.units[rank],
-        visible.gradient[rank],
-        visible.b[rank],
-        visible.b_speed[rank],
-    )
-    kind = units.dtype.type
+    visible, gradient, b_speed = own.visible, own.gradient, own.b_speed
+    kind = visible.dtype.type
     momentum, rate, scale = kind(settings.momentum), kind(settings.rate / n), kind(n / m)
     decay = kind(settings.weight_decay * n)
-    for p in _own(rank, size, hidden):
-        means, c, c_speed = hidden.means[p], hidden.c[p], hidden.c_speed[p]
-        multiply(units, hidden.W[p], settings.width, n, m, means)
-        scaled_means(means[n:], c, -scale, settings.width, m)
-        gradient_of(units, means, settings.width, n + m, gradient)
-        W, W_speed = hidden.W[p], hidden.W_speed[p]
+    for p in range(len(own.W)):
+        W, W_speed, hidden, c_speed = own.W[p], own.W_speed[p], own.hidden[p], own.c_speed[p]
+        multiply(visible, W, settings.width, n, m, hidden)
+        scaled_means(hidden[n:], own.c[p], -scale, settings.width, m)
+        gradient_of(visible, hidden, settings.width, n + m, gradient)
         for d in range(len(W)):
             for j in range(settings.width):
                 W_speed[d, j] = momentum * W_speed[d, j] + rate * (gradient[d, j] - decay * W[d, j])
@@ -177,14 +162,15 @@ def _ascend(rank, size, n, m, settings, hidden, visible):
         c_speed *= momentum
         for k in range(n + m):
             for j in range(settings.width):
-                c_speed[j] += rate * means[k, j]
-        c += c_speed
+                c_speed[j] += rate * hidden[k, j]
+        own.c[p] += c_speed
     b_speed *= momentum
     for k in range(n + m):
         weight = rate if k < n else -scale * rate
         for d in range(settings.num_visible):
-            b_speed[d] += weight * units[k, d]
-    b += b_speed
+            b_speed[d] += weight * visible[k, d]
+    for d in range(settings.num_visible):
+        own.b[d] += b_speed[d]
 
 
 @njit(**_KERNEL)

@@ -1,13 +1,14 @@
 """A kernel on several threads that meet at a gate: threads of a call's own, so that nothing outlives it and a fork finds none.
 
-The gate is one counter. Who waits there spins, since a meeting takes less than a microsecond, and only after a while lets others have
-the processor, who may be those waited for: to give it up early, on a busy machine, is to be without it for milliseconds.
+The gate is one counter. Who waits there spins, since a meeting takes less than a microsecond, and goes to sleep where it takes far
+longer: the other may need this very processor, and on a busy machine a thread that sleeps keeps its claim to one, where `sched_yield`
+would give it up for milliseconds.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -16,7 +17,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-_give_way = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
+_sleep = types.ExternalFunction("Sleep" if os.name == "nt" else "usleep", types.int32(types.uint32))
+_SLEEP = 0 if os.name == "nt" else 20  # milliseconds there, microseconds here; 0 lets others go first
 _SPINS = 50_000
 _OPEN = 1 << 62
 
@@ -32,26 +34,26 @@ def num_threads() -> int:
     return numba.get_num_threads()
 
 
-def run(kernel: Callable[..., object], size: int, *args: object) -> None:
-    """Call kernel(rank, size, gate, *args) for every rank below size, each on a thread of its own, and wait for all.
+def run(kernel: Callable[..., object], members: Sequence[object], *args: object) -> None:
+    """Call kernel(member, number of members, gate, *args) for every member, each on a thread of its own, and wait for all.
 
-    The kernel must release Python's lock, and every rank has to meet the others equally often.
+    The kernel must release Python's lock, and every member has to meet the others equally often.
     """
     gate = np.zeros(1, np.int64)
 
-    def member(rank: int) -> None:
+    def work(member: object) -> None:
         try:
-            kernel(rank, size, gate, *args)
+            kernel(member, len(members), gate, *args)
         finally:
             gate[0] = _OPEN  # who has ended, however, keeps nobody waiting
 
-    if size == 1:
-        member(0)
+    if len(members) == 1:
+        work(members[0])
         return
-    with ThreadPoolExecutor(size - 1) as pool:
+    with ThreadPoolExecutor(len(members) - 1) as pool:
         try:
-            others = [pool.submit(member, rank) for rank in range(1, size)]
-            member(0)
+            others = [pool.submit(work, member) for member in members[1:]]
+            work(members[0])
         finally:
             # After an interrupt, or where a thread could not be started: those that were must not wait.
             gate[0] = _OPEN
@@ -90,4 +92,4 @@ def meet(gate, size, number):
         while _arrived(gate) < size * number:
             spins += 1
             if spins > _SPINS:
-                _give_way()
+                _sleep(_SLEEP)

@@ -21,7 +21,7 @@ import numpy as np
 
 from lectures_lib import _team
 from lectures_lib._fast_math import generators
-from lectures_lib._rbm_kernels import WIDTH, Panels, Settings, Visible, anneal_hidden, anneal_visible, train
+from lectures_lib._rbm_kernels import WIDTH, Member, Settings, anneal_hidden, anneal_visible, train
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
@@ -337,65 +337,70 @@ class _Trainer:
     """Steps of contrastive divergence on one machine, in arrays that are laid out once (see `_rbm_kernels`)."""
 
     def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
-        (num_visible, num_hidden), dtype = machine.W.shape, machine.W.dtype
+        num_visible, num_hidden = machine.W.shape
         self.machine, self.batch_size, self.num_steps = machine, int(batch_size), int(num_steps)
         shared = batch_size * machine.W.size >= ENOUGH
         self.width = _panel_width(num_hidden, shared)
         starts = range(0, num_hidden, self.width)
-        self.panels = [slice(start, min(start + self.width, num_hidden)) for start in starts]
-        self.num_threads = min(_team.num_threads(), len(self.panels)) if shared else 1
+        num_threads = min(_team.num_threads(), len(starts)) if shared else 1
         state = generators(rng, max(num_visible, num_hidden))
-        depth, rows = _multiple(num_visible, 4), _multiple(batch_size, 4)
-
-        def hidden(*shape, dtype=dtype):
-            return _aligned((len(self.panels), *shape), dtype)
-
-        def visible(*shape, dtype=dtype):
-            return _aligned((self.num_threads, *shape), dtype)
-
-        self.hidden = Panels(
-            W=hidden(depth, WIDTH),
-            W_speed=hidden(depth, WIDTH),
-            c=hidden(WIDTH),
-            c_speed=hidden(WIDTH),
-            means=hidden(2 * rows + 4, WIDTH),
-            samples=hidden(rows, WIDTH),
-            parts=hidden(2, rows, depth),
-            state=hidden(4, WIDTH, dtype=np.uint32),
-        )
-        self.visible = Visible(
-            b=visible(depth),
-            b_speed=visible(depth),
-            units=visible(2 * rows + 4, depth),
-            means=visible(rows, depth),
-            chains=visible(batch_size if persistent else 0, depth),
-            gradient=visible(depth, WIDTH),
-            state=visible(4, num_visible, dtype=np.uint32),
-        )
-        self.hidden.c[...] = -np.inf
-        for p, panel in enumerate(self.panels):
-            width = panel.stop - panel.start
-            self.hidden.W[p, :num_visible, :width] = machine.W[:, panel]
-            self.hidden.c[p, :width] = machine.c[panel]
-            self.hidden.state[p, :, :width] = state[:, panel]
-        self.visible.b[:, :num_visible] = machine.b
-        self.visible.state[...] = state[:, :num_visible]
+        chains = np.empty((0, num_visible), machine.W.dtype)
         if persistent:
-            coins = np.full((batch_size, num_visible), 0.5, dtype)
-            self.visible.chains[:, :, :num_visible] = bernoulli(coins, rng)
+            chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
+        shares = np.array_split(np.arange(len(starts)), num_threads)
+        self.members = [self._member(share, state, chains) for share in shares]
+        rows, depth = _multiple(batch_size, 4), _multiple(num_visible, 4)
+        self.parts = _pages((2, len(starts), rows, depth), machine.W.dtype)
+
+    def _member(self, panels: np.ndarray, state: np.ndarray, chains: np.ndarray) -> Member:
+        """Lay out what the thread of these panels owns."""
+        W, b, c = self.machine
+        rows, depth = _multiple(self.batch_size, 4), _multiple(b.size, 4)
+        member = Member(
+            first_panel=int(panels[0]),
+            W=_pages((panels.size, depth, WIDTH), W.dtype),
+            W_speed=_pages((panels.size, depth, WIDTH), W.dtype),
+            c=_pages((panels.size, WIDTH), W.dtype),
+            c_speed=_pages((panels.size, WIDTH), W.dtype),
+            hidden=_pages((panels.size, 2 * rows + 4, WIDTH), W.dtype),
+            samples=_pages((panels.size, rows, WIDTH), W.dtype),
+            hidden_state=_pages((panels.size, 4, WIDTH), np.uint32),
+            b=_pages((depth,), W.dtype),
+            b_speed=_pages((depth,), W.dtype),
+            visible=_pages((2 * rows + 4, depth), W.dtype),
+            means=_pages((rows, depth), W.dtype),
+            chains=_pages((len(chains), depth), W.dtype),
+            visible_state=_pages((4, b.size), np.uint32),
+            gradient=_pages((depth, WIDTH), W.dtype),
+        )
+        member.c[...] = -np.inf
+        for p, (panel, size) in enumerate(self._slices(member)):
+            member.W[p, : b.size, :size] = W[:, panel]
+            member.c[p, :size] = c[panel]
+            member.hidden_state[p, :, :size] = state[:, panel]
+        member.b[: b.size] = b
+        member.visible_state[...] = state[:, : b.size]
+        member.chains[:, : b.size] = chains
+        return member
+
+    def _slices(self, member: Member) -> list[tuple[slice, int]]:
+        """The hidden units of each of the member's panels, and how many they are."""
+        starts = (np.arange(len(member.W)) + member.first_panel) * self.width
+        ends = np.minimum(starts + self.width, self.machine.c.size)
+        return [(slice(start, end), end - start) for start, end in zip(starts, ends, strict=True)]
 
     def epoch(self, X: np.ndarray, order: np.ndarray, rate: float, momentum: float, decay: float) -> float:
         """Move the machine by one batch after the other, in this order; returns the squared error of their reconstructions."""
         W, b, c = self.machine
         sizes = self.width, b.size, c.size, self.batch_size, self.num_steps
         settings = Settings(*sizes, float(rate), float(momentum), float(decay))
-        squares = np.zeros(self.num_threads)
-        _team.run(train, self.num_threads, X, order, settings, self.hidden, self.visible, squares)
-        for p, panel in enumerate(self.panels):
-            width = panel.stop - panel.start
-            W[:, panel] = self.hidden.W[p, : b.size, :width]
-            c[panel] = self.hidden.c[p, :width]
-        b[...] = self.visible.b[0, : b.size]
+        squares = np.zeros(1)
+        _team.run(train, self.members, X, order, settings, self.parts, squares)
+        for member in self.members:
+            for p, (panel, size) in enumerate(self._slices(member)):
+                W[:, panel] = member.W[p, : b.size, :size]
+                c[panel] = member.c[p, :size]
+        b[...] = self.members[0].b[: b.size]
         return float(squares[0])
 
 
@@ -411,11 +416,11 @@ def _multiple(size: int, of: int) -> int:
     return -(-size // of) * of
 
 
-def _aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """Zeros that start on a cache line, so that no line is torn by a vector or goes back and forth between two threads."""
-    size = math.prod(shape)
-    array = np.zeros(size + 64, dtype)
-    first = -array.ctypes.data % 64 // array.itemsize
+def _pages(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Zeros in pages of their own: no vector is torn by a cache line, and a core that reads ahead stays out of another's arrays."""
+    size, page = math.prod(shape), 4096 // np.dtype(dtype).itemsize
+    array = np.zeros(_multiple(size, page) + page, dtype)
+    first = -array.ctypes.data % 4096 // array.itemsize
     return array[first : first + size].reshape(shape)
 
 

@@ -316,7 +316,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, options):
     X = (np.random.default_rng(2).random((205, 20)) < 0.4).astype(dtype)
     sizes, run = [], _team.run
     monkeypatch.setattr(
-        _team, "run", lambda kernel, size, *rest: (sizes.append(size), run(kernel, size, *rest))
+        _team, "run", lambda kernel, members, *rest: (sizes.append(len(members)), run(kernel, members, *rest))
     )
     results = []
     for count in (1, 2, 3, 4):

@@ -26,7 +26,7 @@ def pass_on(rank, size, gate, num_rounds, slots, wrong):
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_what_was_written_before_a_meeting_is_read_after_it(size):
     slots, wrong = np.zeros((2, size), np.int64), np.zeros(size, np.int64)
-    _team.run(pass_on, size, 300, slots, wrong)
+    _team.run(pass_on, range(size), 300, slots, wrong)
     assert (slots == [[300], [299]]).all()
     assert not wrong.any()
 
@@ -39,7 +39,7 @@ def test_a_member_that_fails_keeps_nobody_waiting(rank):
         pass_on(me, size, gate, 5, slots, wrong)
 
     with pytest.raises(KeyError, match="no such unit"):
-        _team.run(kernel, 3, np.zeros((2, 3), np.int64), np.zeros(3, np.int64))
+        _team.run(kernel, range(3), np.zeros((2, 3), np.int64), np.zeros(3, np.int64))
 
 
 def test_a_thread_that_cannot_be_started_keeps_nobody_waiting(monkeypatch):
@@ -54,7 +54,7 @@ def test_a_thread_that_cannot_be_started_keeps_nobody_waiting(monkeypatch):
 
     monkeypatch.setattr(_team, "ThreadPoolExecutor", Scarce)
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        _team.run(pass_on, 3, 5, np.zeros((2, 3), np.int64), np.zeros(3, np.int64))
+        _team.run(pass_on, range(3), 5, np.zeros((2, 3), np.int64), np.zeros(3, np.int64))
 
 
 def test_the_number_of_threads_is_that_of_numba():
