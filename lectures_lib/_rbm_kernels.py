@@ -1,16 +1,15 @@
 """Kernels of `lectures_lib.rbm`: training by contrastive divergence, and what annealing does to a layer between two matrix products.
 
-Training keeps hidden units in panels of at most WIDTH, each with its weights, and shares the panels out among threads. A thread takes
-its panels through everything: fields, samples, gradient and update, so that neither weights nor hidden units ever leave the core. What
-the threads exchange is each panel's part of the visible fields; the visible side, which needs them all, each thread does for itself.
-Parts are added in the order of the panels, so that results don't depend on the number of threads.
+Training keeps the units of the wider layer in panels of at most WIDTH, each with its weights, and shares the panels out among threads. A
+thread takes its panels through everything: fields, samples, gradient and update, so that neither weights nor the panels' units ever leave
+the core. What the threads exchange is each panel's part of the fields of the other layer, the whole one; that layer, which needs all
+parts, each thread does for itself. Parts are added in the order of the panels, so that results don't depend on the number of threads.
 
 Products of matrices are done here: those of a small batch are too small for BLAS to share out well, and it would move the operands from
 core to core. Arrays are padded, the rows of a product to multiples of 4 and a panel to multiples of 16, with zero weights and data, and
 with biases of -inf, which keep a unit at 0.
 
-`state` holds as many generators as the wider layer has units (see `_fast_math.generators`). Unit j of either layer draws from generator
-j, the hidden units of a batch first, then the visible ones. Each thread has what it needs of them and passes over others' draws.
+Each unit draws from a generator of its own (see `_fast_math.generators`).
 """
 
 from __future__ import annotations
@@ -29,54 +28,61 @@ WIDTH = 128
 _KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
+class Layer(NamedTuple):
+    """Units of a layer; for that in panels, each array has a first axis for the panel.
+
+    Attributes
+    ----------
+    bias, speed : ndarray, shape (size,)
+        The last panel is filled up with units that stay at 0.
+    units : ndarray, shape (rows of data and model, size)
+        What the gradient is made of. Visible: data and samples. Hidden: means of data, then those of the model with a minus sign, so
+        that one product gives the difference of the two phases.
+    others : ndarray, shape (rows, size)
+        Visible: means of the samples drawn last. Hidden: samples.
+    state : ndarray, shape (4, size), uint32
+    """
+
+    bias: np.ndarray
+    speed: np.ndarray
+    units: np.ndarray
+    others: np.ndarray
+    state: np.ndarray
+
+
 class Member(NamedTuple):
-    """What a thread owns: its panels of hidden units, along the first axis of their arrays, and its copy of the visible side.
+    """What a thread owns: its panels of the wider layer, and its copy of the other one.
 
     Attributes
     ----------
     first_panel : int
         Its number among those of all threads.
-    W, W_speed : ndarray, shape (panels, D, WIDTH)
-    c, c_speed : ndarray, shape (panels, WIDTH)
-        The last panel is filled up with units that stay at 0.
-    hidden : ndarray, shape (panels, rows of data and model, WIDTH)
-        Means of data, then those of the model with a minus sign, so that one product gives the difference of the two phases.
-    samples : ndarray, shape (panels, rows, WIDTH)
-    hidden_state : ndarray, shape (panels, 4, WIDTH), uint32
-    b, b_speed : ndarray, shape (D,)
-    visible : ndarray, shape (rows of data and model, D)
-    means : ndarray, shape (rows, D)
-        Of the visible units that were drawn last.
-    chains : ndarray, shape (rows, D)
-        No rows unless they persist.
-    visible_state : ndarray, shape (4, D), uint32
-    gradient : ndarray, shape (D, WIDTH)
+    W, W_speed : ndarray, shape (panels, size of the whole layer, WIDTH)
+    gradient : ndarray, shape (size of the whole layer, WIDTH)
         Of the panel in hand.
+    panels, whole : Layer
+    chains : ndarray, shape (panels, rows, WIDTH) if the visible layer is in panels, else (1, rows, size of the whole layer)
+        No rows unless they persist.
+    squares : ndarray, shape (panels,)
+        Squared error of an epoch's reconstructions: by panel, or all in the first.
     """
 
     first_panel: int
     W: np.ndarray
     W_speed: np.ndarray
-    c: np.ndarray
-    c_speed: np.ndarray
-    hidden: np.ndarray
-    samples: np.ndarray
-    hidden_state: np.ndarray
-    b: np.ndarray
-    b_speed: np.ndarray
-    visible: np.ndarray
-    means: np.ndarray
-    chains: np.ndarray
-    visible_state: np.ndarray
     gradient: np.ndarray
+    panels: Layer
+    whole: Layer
+    chains: np.ndarray
+    squares: np.ndarray
 
 
 class Settings(NamedTuple):
-    """Numbers of a step; the sizes are those without padding, but for that of a panel."""
+    """Numbers of a step; the size of the whole layer is that without padding, `width` that of a panel with it."""
 
+    visible_in_panels: bool
     width: int
-    num_visible: int
-    num_hidden: int
+    whole_size: int
     batch_size: int
     num_steps: int
     rate: float
@@ -84,56 +90,153 @@ class Settings(NamedTuple):
     weight_decay: float
 
 
-@njit(**_KERNEL)
-def train(own, size, gate, X, order, settings, parts, squares):
-    """Steps of ascent, a batch of the rows `order` of X each; squares[0] becomes the squared error of their reconstructions.
-
-    parts, shape (2, panels, rows, D), are those of the visible fields: what the threads exchange. The two take turns, so that one can be
-    read while the other is written.
+class Meeting(NamedTuple):
+    """Where the threads exchange parts of fields: how many they are, their gate, and the parts, shape (2, panels, rows, size of the whole
+    layer). The two take turns, so that one can be read while the other is written.
     """
-    visible, chains = own.visible, own.chains
-    meetings, total = 0, 0.0
+
+    size: int
+    gate: np.ndarray
+    parts: np.ndarray
+
+
+@njit(**_KERNEL)
+def train(own, size, gate, X, order, settings, parts):
+    """Steps of ascent, a batch of the rows `order` of X each."""
+    meeting, number = Meeting(size, gate, parts), 0
+    persistent = own.chains.shape[1] > 0
+    own.squares[:] = 0
     for start in range(0, order.size, settings.batch_size):
         n = min(settings.batch_size, order.size - start)
-        m = n if len(chains) == 0 else len(chains)
-        for i in range(n):
-            row = order[start + i]
-            for d in range(settings.num_visible):
-                visible[i, d] = X[row, d]
-        visible[n + m :] = 0
-        meetings += 1
-        _gibbs_step(own, size, gate, meetings, 0, n, n, settings, parts[meetings % 2])
-        for i in range(n):
-            total += _squared_distance(visible[i], own.means[i])
-        if len(chains) > 0:
-            visible[n : n + m] = chains
-        for _ in range(settings.num_steps if len(chains) > 0 else settings.num_steps - 1):
-            meetings += 1
-            _gibbs_step(own, size, gate, meetings, n, m, n, settings, parts[meetings % 2])
-        if len(chains) > 0:
-            chains[:] = visible[n : n + m]
+        m = own.chains.shape[1] if persistent else n
+        _take_batch(own, X, order[start : start + n], m, settings)
+        number = _draw_hidden(own, meeting, number, 0, n, settings)
+        number = _draw_visible(own, meeting, number, n, n, settings)
+        _add_squares(own, n, settings)
+        if persistent:
+            _set_model(own, n, settings)
+        for _ in range(settings.num_steps if persistent else settings.num_steps - 1):
+            number = _draw_hidden(own, meeting, number, n, m, settings)
+            number = _draw_visible(own, meeting, number, m, n, settings)
+        if persistent:
+            _keep_model(own, n, settings)
+        number = _negative_means(own, meeting, number, n, m, settings)
         _ascend(own, n, m, settings)
-    if own.first_panel == 0:
-        squares[0] = total
 
 
 @njit(**_KERNEL)
-def _gibbs_step(own, size, gate, meeting, first, count, target, settings, parts):
-    """From `count` rows of visible units, the first of which is given, to hidden ones and back to the rows from `target` on."""
-    width, means = settings.width, own.means
+def _take_batch(own, X, rows, num_model, settings):
+    """Lay out the visible units of data, with zeros below those of the model, so that rows filled up add nothing to the gradient."""
+    end = rows.size + num_model
+    if settings.visible_in_panels:
+        for p in range(len(own.W)):
+            first = (own.first_panel + p) * settings.width
+            units = own.panels.units[p]
+            for i in range(rows.size):
+                for j in range(min(settings.width, X.shape[1] - first)):
+                    units[i, j] = X[rows[i], first + j]
+            units[end:] = 0
+    else:
+        units = own.whole.units
+        for i in range(rows.size):
+            for j in range(X.shape[1]):
+                units[i, j] = X[rows[i], j]
+        units[end:] = 0
+
+
+@njit(**_KERNEL)
+def _set_model(own, n, settings):
+    """Continue the chains that persist."""
+    end = n + own.chains.shape[1]
+    if settings.visible_in_panels:
+        own.panels.units[:, n:end] = own.chains
+    else:
+        own.whole.units[n:end] = own.chains[0]
+
+
+@njit(**_KERNEL)
+def _keep_model(own, n, settings):
+    """Keep the chains for the next batch."""
+    end = n + own.chains.shape[1]
+    if settings.visible_in_panels:
+        own.chains[:] = own.panels.units[:, n:end]
+    else:
+        own.chains[0] = own.whole.units[n:end]
+
+
+@njit(**_KERNEL)
+def _add_squares(own, n, settings):
+    """Add the squared errors of the reconstructions drawn last."""
+    if settings.visible_in_panels:
+        for p in range(len(own.W)):
+            for i in range(n):
+                units, means = own.panels.units[p, i], own.panels.others[p, i]
+                own.squares[p] += _squared_distance(units, means, settings.width)
+    elif own.first_panel == 0:
+        for i in range(n):
+            own.squares[0] += _squared_distance(own.whole.units[i], own.whole.others[i], settings.whole_size)
+
+
+@njit(**_KERNEL)
+def _draw_hidden(own, meeting, number, first, count, settings):
+    """Hidden means and samples for `count` rows of visible units; returns the number of meetings so far, as all that may meet."""
+    panels, whole = own.panels, own.whole
+    if settings.visible_in_panels:
+        number = _fields_of_whole(
+            own, meeting, number, panels.units, first, count, settings, whole.units[first:]
+        )
+        activate(whole.units[first:], whole.bias, whole.state, settings.whole_size, count, whole.others)
+    else:
+        for p in range(len(own.W)):
+            units = panels.units[p]
+            multiply(whole.units, own.W[p], settings.width, first, count, units)
+            activate(units[first:], panels.bias[p], panels.state[p], settings.width, count, panels.others[p])
+    return number
+
+
+@njit(**_KERNEL)
+def _draw_visible(own, meeting, number, count, target, settings):
+    """Visible means for `count` rows of hidden samples, and samples in the rows from `target` on."""
+    panels, whole = own.panels, own.whole
+    if settings.visible_in_panels:
+        for p in range(len(own.W)):
+            units = panels.units[p][target:]
+            multiply(whole.others, own.W[p], settings.width, 0, count, panels.others[p])
+            activate(panels.others[p], panels.bias[p], panels.state[p], settings.width, count, units)
+    else:
+        number = _fields_of_whole(own, meeting, number, panels.others, 0, count, settings, whole.others)
+        activate(whole.others, whole.bias, whole.state, settings.whole_size, count, whole.units[target:])
+    return number
+
+
+@njit(**_KERNEL)
+def _negative_means(own, meeting, number, n, m, settings):
+    """Hidden means of the model, weighted against those of n data, with a minus sign."""
+    panels, whole = own.panels, own.whole
+    factor = -whole.units.dtype.type(n / m)
+    if settings.visible_in_panels:
+        number = _fields_of_whole(own, meeting, number, panels.units, n, m, settings, whole.units[n:])
+        scaled_means(whole.units[n:], whole.bias, factor, settings.whole_size, m)
+    else:
+        for p in range(len(own.W)):
+            units = panels.units[p]
+            multiply(whole.units, own.W[p], settings.width, n, m, units)
+            scaled_means(units[n:], panels.bias[p], factor, settings.width, m)
+    return number
+
+
+@njit(**_KERNEL)
+def _fields_of_whole(own, meeting, number, panels, first, count, settings, fields):
+    """fields = Σ of the parts of all panels, from their units in rows first, ...; returns the number of meetings."""
+    number += 1
+    parts = meeting.parts[number % 2]
     for p in range(len(own.W)):
-        panel = own.first_panel + p
-        hidden, state, samples = own.hidden[p], own.hidden_state[p], own.samples[p]
-        multiply(own.visible, own.W[p], width, first, count, hidden)
-        activate(hidden[first:], own.c[p], state, width, count, samples)
-        skip(state, settings.num_visible - panel * width, width, count)
-        multiply_transposed(samples, own.W[p], width, count, parts[panel])
-    _team.meet(gate, size, meeting)
-    means[:count] = 0
+        multiply_transposed(panels[p][first:], own.W[p], settings.width, count, parts[own.first_panel + p])
+    _team.meet(meeting.gate, meeting.size, number)
+    fields[:count] = 0
     for panel in range(len(parts)):
-        _add(means[:count].reshape(-1), parts[panel].reshape(-1))
-    skip(own.visible_state, settings.num_hidden, settings.num_visible, count)
-    activate(means, own.b, own.visible_state, settings.num_visible, count, own.visible[target:])
+        _add(fields[:count].reshape(-1), parts[panel].reshape(-1))
+    return number
 
 
 @njit(**_KERNEL)
@@ -146,31 +249,65 @@ def _add(total, part):
 @njit(**_KERNEL)
 def _ascend(own, n, m, settings):
     """The step itself, with momentum: speed = momentum speed + rate / n (gradient - n weight_decay parameter)."""
-    visible, gradient, b_speed = own.visible, own.gradient, own.b_speed
-    kind = visible.dtype.type
+    panels, whole, gradient = own.panels, own.whole, own.gradient
+    kind = gradient.dtype.type
     momentum, rate, scale = kind(settings.momentum), kind(settings.rate / n), kind(n / m)
     decay = kind(settings.weight_decay * n)
+    # Of hidden units, those of the model have their weight and sign already.
+    panel_weight, whole_weight = (-scale, kind(1)) if settings.visible_in_panels else (kind(1), -scale)
     for p in range(len(own.W)):
-        W, W_speed, hidden, c_speed = own.W[p], own.W_speed[p], own.hidden[p], own.c_speed[p]
-        multiply(visible, W, settings.width, n, m, hidden)
-        scaled_means(hidden[n:], own.c[p], -scale, settings.width, m)
-        gradient_of(visible, hidden, settings.width, n + m, gradient)
+        W, W_speed = own.W[p], own.W_speed[p]
+        gradient_of(whole.units, panels.units[p], settings.width, n + m, gradient)
         for d in range(len(W)):
             for j in range(settings.width):
                 W_speed[d, j] = momentum * W_speed[d, j] + rate * (gradient[d, j] - decay * W[d, j])
                 W[d, j] += W_speed[d, j]
-        c_speed *= momentum
-        for k in range(n + m):
-            for j in range(settings.width):
-                c_speed[j] += rate * hidden[k, j]
-        own.c[p] += c_speed
-    b_speed *= momentum
+        _move_bias(
+            panels.bias[p],
+            panels.speed[p],
+            panels.units[p],
+            settings.width,
+            n,
+            m,
+            momentum,
+            rate,
+            panel_weight,
+        )
+    _move_bias(whole.bias, whole.speed, whole.units, settings.whole_size, n, m, momentum, rate, whole_weight)
+
+
+@njit(**_KERNEL)
+def _move_bias(bias, speed, units, size, n, m, momentum, rate, weight):
+    """The step of a layer's biases; `weight` is that of the model's rows."""
+    for j in range(size):
+        speed[j] *= momentum
     for k in range(n + m):
-        weight = rate if k < n else -scale * rate
-        for d in range(settings.num_visible):
-            b_speed[d] += weight * visible[k, d]
-    for d in range(settings.num_visible):
-        own.b[d] += b_speed[d]
+        factor = rate if k < n else rate * weight
+        for j in range(size):
+            speed[j] += factor * units[k, j]
+    for j in range(size):
+        bias[j] += speed[j]
+
+
+@njit(**_KERNEL)
+def hidden_means(X, W, bias):
+    """σ(X W + bias), as between the layers of a network: on one thread, and without BLAS, whose own would take a core from the next."""
+    n, depth, block = len(X), (len(W) + 3) // 4 * 4, 64
+    means = np.empty((n, bias.size), X.dtype)
+    panel, units = np.empty((depth, WIDTH), X.dtype), np.zeros((block, depth), X.dtype)
+    fields = np.empty((block, WIDTH), X.dtype)
+    for first in range(0, bias.size, WIDTH):
+        width = min(WIDTH, bias.size - first)
+        panel[:] = 0
+        panel[: len(W), :width] = W[:, first : first + width]
+        for start in range(0, n, block):
+            count = min(block, n - start)
+            units[:count, : len(W)] = X[start : start + count]
+            multiply(units, panel, WIDTH, 0, count, fields)
+            for i in range(count):
+                for j in range(width):
+                    means[start + i, first + j] = sigmoid(fields[i, j] + bias[first + j])
+    return means
 
 
 @njit(**_KERNEL)
@@ -193,18 +330,10 @@ def scaled_means(field, bias, factor, num_units, count):
 
 
 @njit(**_KERNEL)
-def skip(state, num_shared, num_units, count):
-    """Pass over as many draws of those of the generators that serve the other layer too."""
-    for _ in range(count):
-        for j in range(min(num_shared, num_units)):
-            uniform(state, j)
-
-
-@njit(**_KERNEL)
-def _squared_distance(a, b):
-    """Σ (a - b)², in the precision of both."""
+def _squared_distance(a, b, size):
+    """Σ (a - b)² of the first numbers, in the precision of both."""
     total = a.dtype.type(0)
-    for j in range(a.size):
+    for j in range(size):
         total += (a[j] - b[j]) ** 2
     return total
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lectures_lib import rbm
+from lectures_lib._rbm_kernels import hidden_means
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm import RBM
 from lectures_lib.rbm_model import all_states, bernoulli, sigmoid
@@ -319,7 +320,11 @@ def fit_greedy(
             initial = tie(layers[-1]).layers[1]
         report = None if callback is None else lambda epoch, number=number: callback(number, epoch)
         layers.append(rbm.fit(data, size, rng, initial=initial, callback=report, **options).rbm)
-        data = rbm.hidden_mean(layers[-1], data)
+        if number < len(hidden_sizes) - 1:
+            machine = layers[-1]
+            data = hidden_means(
+                *map(np.ascontiguousarray, (data.astype(machine.W.dtype), machine.W)), machine.c
+            )
     return DBN(tuple(layers))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lectures_lib import conv_dbn, em, gibbs_principle, ising, mean_field, rbm
+from lectures_lib import conv_dbn, dbn, em, gibbs_principle, ising, mean_field, rbm
 from lectures_lib.graphical_models import FactorGraph
 
 
@@ -39,6 +39,7 @@ def first_calls() -> dict[str, Callable[[], object]]:
             "em.fit": lambda X=X: em.fit(X, X[:2], max_iter=1),
             "em.hard_em": lambda X=X: em.hard_em(X, X[:2]),
             "rbm.fit": lambda X=X: rbm.fit(X, 2, np.random.default_rng(0), num_epochs=1),
+            "dbn.fit_greedy": lambda X=X: dbn.fit_greedy(X, (2, 2), np.random.default_rng(0), num_epochs=1),
             "rbm.log_partition": lambda m=machine: rbm.log_partition(m),
             "rbm.annealed_log_partition": lambda m=machine: rbm.annealed_log_partition(
                 m, np.random.default_rng(0), num_chains=2, num_temperatures=1

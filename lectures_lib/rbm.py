@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lectures_lib import _team
 from lectures_lib._fast_math import generators
-from lectures_lib._rbm_kernels import WIDTH, Member, Settings, anneal_hidden, anneal_visible, train
+from lectures_lib._rbm_kernels import WIDTH, Layer, Member, Settings, anneal_hidden, anneal_visible, train
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
@@ -339,76 +339,92 @@ class _Trainer:
     def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
         num_visible, num_hidden = machine.W.shape
         self.machine, self.batch_size, self.num_steps = machine, int(batch_size), int(num_steps)
+        self.visible_in_panels = num_visible > num_hidden
         shared = batch_size * machine.W.size >= ENOUGH
-        self.width = _panel_width(num_hidden, shared)
-        starts = range(0, num_hidden, self.width)
-        num_threads = min(_team.num_threads(), len(starts)) if shared else 1
-        state = generators(rng, max(num_visible, num_hidden))
+        self.width = _panel_width(max(machine.W.shape), shared)
+        num_panels = -(-max(machine.W.shape) // self.width)
+        num_threads = min(_team.num_threads(), num_panels) if shared else 1
+        states = generators(rng, num_visible), generators(rng, num_hidden)
         chains = np.empty((0, num_visible), machine.W.dtype)
         if persistent:
             chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
-        shares = np.array_split(np.arange(len(starts)), num_threads)
-        self.members = [self._member(share, state, chains) for share in shares]
-        rows, depth = _multiple(batch_size, 4), _multiple(num_visible, 4)
-        self.parts = _pages((2, len(starts), rows, depth), machine.W.dtype)
+        shares = np.array_split(np.arange(num_panels), num_threads)
+        self.members = [self._member(share, states, chains) for share in shares]
+        rows, depth = _multiple(batch_size, 4), _multiple(min(machine.W.shape), 4)
+        self.parts = _pages((2, num_panels, rows, depth), machine.W.dtype)
 
-    def _member(self, panels: np.ndarray, state: np.ndarray, chains: np.ndarray) -> Member:
-        """Lay out what the thread of these panels owns."""
+    def _roles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights with a column for each unit of the layer in panels, that layer's biases, and those of the other."""
         W, b, c = self.machine
-        rows, depth = _multiple(self.batch_size, 4), _multiple(b.size, 4)
+        return (W.T, b, c) if self.visible_in_panels else (W, c, b)
+
+    def _member(self, panels: np.ndarray, states: Sequence[np.ndarray], chains: np.ndarray) -> Member:
+        """Lay out what the thread of these panels owns."""
+        W, bias, whole_bias = self._roles()
+        state, whole_state = states if self.visible_in_panels else states[::-1]
+        depth = _multiple(whole_bias.size, 4)
         member = Member(
             first_panel=int(panels[0]),
             W=_pages((panels.size, depth, WIDTH), W.dtype),
             W_speed=_pages((panels.size, depth, WIDTH), W.dtype),
-            c=_pages((panels.size, WIDTH), W.dtype),
-            c_speed=_pages((panels.size, WIDTH), W.dtype),
-            hidden=_pages((panels.size, 2 * rows + 4, WIDTH), W.dtype),
-            samples=_pages((panels.size, rows, WIDTH), W.dtype),
-            hidden_state=_pages((panels.size, 4, WIDTH), np.uint32),
-            b=_pages((depth,), W.dtype),
-            b_speed=_pages((depth,), W.dtype),
-            visible=_pages((2 * rows + 4, depth), W.dtype),
-            means=_pages((rows, depth), W.dtype),
-            chains=_pages((len(chains), depth), W.dtype),
-            visible_state=_pages((4, b.size), np.uint32),
             gradient=_pages((depth, WIDTH), W.dtype),
+            panels=self._layer((panels.size,), WIDTH),
+            whole=self._layer((), depth),
+            chains=_pages(
+                (panels.size, len(chains), WIDTH) if self.visible_in_panels else (1, len(chains), depth),
+                W.dtype,
+            ),
+            squares=_pages((panels.size,), np.float64),
         )
-        member.c[...] = -np.inf
+        member.panels.bias[...] = -np.inf
         for p, (panel, size) in enumerate(self._slices(member)):
-            member.W[p, : b.size, :size] = W[:, panel]
-            member.c[p, :size] = c[panel]
-            member.hidden_state[p, :, :size] = state[:, panel]
-        member.b[: b.size] = b
-        member.visible_state[...] = state[:, : b.size]
-        member.chains[:, : b.size] = chains
+            member.W[p, : whole_bias.size, :size] = W[:, panel]
+            member.panels.bias[p, :size] = bias[panel]
+            member.panels.state[p, :, :size] = state[:, panel]
+            if self.visible_in_panels:
+                member.chains[p, :, :size] = chains[:, panel]
+        member.whole.bias[: whole_bias.size] = whole_bias
+        member.whole.state[:, : whole_bias.size] = whole_state
+        if not self.visible_in_panels:
+            member.chains[0, :, : whole_bias.size] = chains
         return member
 
+    def _layer(self, panels: tuple[int, ...], size: int) -> Layer:
+        """Arrays of a layer."""
+        rows, dtype = _multiple(self.batch_size, 4), self.machine.W.dtype
+        return Layer(
+            bias=_pages((*panels, size), dtype),
+            speed=_pages((*panels, size), dtype),
+            units=_pages((*panels, 2 * rows + 4, size), dtype),
+            others=_pages((*panels, rows, size), dtype),
+            state=_pages((*panels, 4, size), np.uint32),
+        )
+
     def _slices(self, member: Member) -> list[tuple[slice, int]]:
-        """The hidden units of each of the member's panels, and how many they are."""
+        """The units of each of the member's panels, and how many they are."""
         starts = (np.arange(len(member.W)) + member.first_panel) * self.width
-        ends = np.minimum(starts + self.width, self.machine.c.size)
+        ends = np.minimum(starts + self.width, max(self.machine.W.shape))
         return [(slice(start, end), end - start) for start, end in zip(starts, ends, strict=True)]
 
     def epoch(self, X: np.ndarray, order: np.ndarray, rate: float, momentum: float, decay: float) -> float:
         """Move the machine by one batch after the other, in this order; returns the squared error of their reconstructions."""
-        W, b, c = self.machine
-        sizes = self.width, b.size, c.size, self.batch_size, self.num_steps
-        settings = Settings(*sizes, float(rate), float(momentum), float(decay))
-        squares = np.zeros(1)
-        _team.run(train, self.members, X, order, settings, self.parts, squares)
+        W, bias, whole_bias = self._roles()
+        sizes = self.width, whole_bias.size, self.batch_size, self.num_steps
+        settings = Settings(self.visible_in_panels, *sizes, float(rate), float(momentum), float(decay))
+        _team.run(train, self.members, X, order, settings, self.parts)
         for member in self.members:
             for p, (panel, size) in enumerate(self._slices(member)):
-                W[:, panel] = member.W[p, : b.size, :size]
-                c[panel] = member.c[p, :size]
-        b[...] = self.members[0].b[: b.size]
-        return float(squares[0])
+                W[:, panel] = member.W[p, : whole_bias.size, :size]
+                bias[panel] = member.panels.bias[p, :size]
+        whole_bias[...] = self.members[0].whole.bias[: whole_bias.size]
+        return float(np.concatenate([member.squares for member in self.members]).sum())
 
 
-def _panel_width(num_hidden: int, shared: bool) -> int:
-    """Hidden units of a panel: as many as fit, but if the work is shared an even number of panels, whatever the number of threads."""
+def _panel_width(num_units: int, shared: bool) -> int:
+    """Units of a panel: as many as fit, but if the work is shared an even number of panels, whatever the number of threads."""
     step = 2 if shared else 1
-    num_panels = step * -(-num_hidden // (step * WIDTH))
-    return _multiple(-(-num_hidden // num_panels), 16)
+    num_panels = step * -(-num_units // (step * WIDTH))
+    return _multiple(-(-num_units // num_panels), 16)
 
 
 def _multiple(size: int, of: int) -> int:

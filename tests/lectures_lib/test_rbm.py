@@ -253,20 +253,20 @@ def test_steps_of_training_are_those_of_the_definition(dtype, persistent, num_st
 def steps_in_numpy(
     start, X, rng, *, num_epochs, batch_size, rate, momentum, weight_decay, num_steps, persistent
 ):
-    """Contrastive divergence by whole arrays: unit j of either layer draws from generator j, the hidden units of a batch first."""
+    """Contrastive divergence by whole arrays: each unit draws from a generator of its own."""
     W, b, c = (array.copy() for array in start)
     speed = [np.zeros_like(array) for array in start]
-    state = generators(rng, max(W.shape))
+    visible_state, hidden_state = generators(rng, b.size), generators(rng, c.size)
     chains = (rng.random((batch_size, b.size)) < 0.5).astype(float) if persistent else None
     errors = []
 
-    def draw(means):
+    def draw(means, state):
         draws = [[uniform(state, j) for j in range(means.shape[1])] for _ in range(len(means))]
         return (np.array(draws) < means).astype(float)
 
     def back(v):
-        means = special.expit(draw(special.expit(v @ W + c)) @ W.T + b)
-        return means, draw(means)
+        means = special.expit(draw(special.expit(v @ W + c), hidden_state) @ W.T + b)
+        return means, draw(means, visible_state)
 
     for _ in range(num_epochs):
         order, squares = rng.permutation(len(X)), 0.0
@@ -293,7 +293,7 @@ def steps_in_numpy(
     return (W, b, c), errors
 
 
-SHAPES = [(1, 1), (5, 2), (6, 37), (33, 300)]
+SHAPES = [(1, 1), (5, 2), (6, 37), (37, 6), (33, 300), (300, 33)]
 
 
 @pytest.mark.parametrize(("D", "H"), SHAPES)
@@ -312,8 +312,9 @@ def test_training_is_that_of_whole_arrays_with_the_same_draws(monkeypatch, D, H,
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("options", [{}, {"num_steps": 2, "persistent": True, "weight_decay": 0.01}])
-def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, options):
-    X = (np.random.default_rng(2).random((205, 20)) < 0.4).astype(dtype)
+@pytest.mark.parametrize(("D", "H"), [(20, 500), (500, 20)])
+def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, D, H, options):
+    X = (np.random.default_rng(2).random((205, D)) < 0.4).astype(dtype)
     sizes, run = [], _team.run
     monkeypatch.setattr(
         _team, "run", lambda kernel, members, *rest: (sizes.append(len(members)), run(kernel, members, *rest))
@@ -321,7 +322,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, options):
     results = []
     for count in (1, 2, 3, 4):
         monkeypatch.setattr(_team, "num_threads", lambda count=count: count)
-        results.append(rbm.fit(X, 500, np.random.default_rng(3), num_epochs=2, batch_size=30, **options))
+        results.append(rbm.fit(X, H, np.random.default_rng(3), num_epochs=2, batch_size=30, **options))
     assert sizes == [1, 1, 2, 2, 3, 3, 4, 4]
     for other in results[1:]:
         assert all(map(np.array_equal, results[0].rbm, other.rbm))

@@ -67,16 +67,6 @@ def test_a_bias_of_minus_infinity_keeps_a_unit_at_0(variant, dtype):
     assert np.array_equal(sample, np.zeros_like(field))
 
 
-def test_draws_passed_over_are_those_of_the_generators_shared(variant):
-    state = generators(np.random.default_rng(1), 5)
-    draws = uniforms(state, (4, 5))
-    variant(kernels.skip)(state, 2, 5, 3)
-    assert np.array_equal(uniforms(state, (1, 5))[0], [*draws[3, :2], *draws[0, 2:]])
-    before = state.copy()
-    variant(kernels.skip)(state, -3, 5, 3)
-    assert np.array_equal(state, before)
-
-
 @pytest.mark.parametrize("width", [16, 48, kernels.WIDTH])
 @pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9)])
 def test_products(variant, dtype, width, n, D):
@@ -96,6 +86,13 @@ def test_products(variant, dtype, width, n, D):
     back = np.full((len(means), len(W)), 7, dtype)
     variant(kernels.multiply_transposed)(means, W, width, n + 1, back)
     close(back, means[:, :width].astype(np.float64) @ W[:, :width].T, dtype)
+
+
+@pytest.mark.parametrize(("n", "D", "H"), [(1, 1, 1), (3, 5, 130), (70, 6, 2)])
+def test_hidden_means(variant, dtype, n, D, H):
+    rng = np.random.default_rng(7)
+    X, W, bias = (rng.normal(size=shape).astype(dtype) for shape in [(n, D), (D, H), H])
+    close(variant(kernels.hidden_means)(X, W, bias), sigma(X.astype(np.float64) @ W + bias), dtype)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
