@@ -6,7 +6,7 @@ the core. What the threads exchange is each panel's part of the fields of the ot
 parts, each thread does for itself. Parts are added in the order of the panels, so that results don't depend on the number of threads.
 
 Products of matrices are done here: those of a small batch are too small for BLAS to share out well, and it would move the operands from
-core to core. Arrays are padded, the rows of a product to multiples of 4 and a panel to multiples of 16, with zero weights and data, and
+core to core. Arrays are padded, the rows of a product to multiples of 4 and a panel to multiples of 32, with zero weights and data, and
 with biases of -inf, which keep a unit at 0.
 
 Each unit draws from a generator of its own (see `_fast_math.generators`).
@@ -21,9 +21,10 @@ from numba import njit
 
 from lectures_lib import _team
 from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform
+from lectures_lib._tiles import COLUMNS, ROWS, STRIDE, dot_tile, multiply_tile
 
 WIDTH = 128
-"""Numbers from one row of a panel to the next. A constant, so that the compiler knows rows not to overlap."""
+"""Units of the largest panels: their weights to 64 others, and what a step makes of 100 rows, take a tenth of a core's second cache."""
 
 _KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
@@ -57,11 +58,11 @@ class Member(NamedTuple):
     ----------
     first_panel : int
         Its number among those of all threads.
-    W, W_speed : ndarray, shape (panels, size of the whole layer, WIDTH)
-    gradient : ndarray, shape (size of the whole layer, WIDTH)
+    W, W_speed : ndarray, shape (panels, size of the whole layer, STRIDE)
+    gradient : ndarray, shape (size of the whole layer, STRIDE)
         Of the panel in hand.
     panels, whole : Layer
-    chains : ndarray, shape (panels, rows, WIDTH) if the visible layer is in panels, else (1, rows, size of the whole layer)
+    chains : ndarray, shape (panels, rows, STRIDE) if the visible layer is in panels, else (1, rows, size of the whole layer)
         No rows unless they persist.
     squares : ndarray, shape (panels,)
         Squared error of an epoch's reconstructions: by panel, or all in the first.
@@ -294,8 +295,8 @@ def hidden_means(X, W, bias):
     """σ(X W + bias), as between the layers of a network: on one thread, and without BLAS, whose own would take a core from the next."""
     n, depth, block = len(X), (len(W) + 3) // 4 * 4, 64
     means = np.empty((n, bias.size), X.dtype)
-    panel, units = np.empty((depth, WIDTH), X.dtype), np.zeros((block, depth), X.dtype)
-    fields = np.empty((block, WIDTH), X.dtype)
+    panel, units = np.empty((depth, STRIDE), X.dtype), np.zeros((block, depth), X.dtype)
+    fields = np.empty((block, STRIDE), X.dtype)
     for first in range(0, bias.size, WIDTH):
         width = min(WIDTH, bias.size - first)
         panel[:] = 0
@@ -338,77 +339,34 @@ def _squared_distance(a, b, size):
     return total
 
 
-@njit(fastmath=FASTMATH, error_model="numpy", forceinline=True)
-def _add_products(out, length, a, rows):
-    """out[r] += Σ_k a[r][k] rows[k] for four rows r and four k, in arrays laid flat: 16 products for each pair of loads and stores."""
-    (a00, a01, a02, a03), (a10, a11, a12, a13), (a20, a21, a22, a23), (a30, a31, a32, a33) = a
-    for j in range(length // 16 * 16):  # a multiple of 16 for the compiler to see: no loop over a remainder
-        x0, x1, x2, x3 = rows[j], rows[WIDTH + j], rows[2 * WIDTH + j], rows[3 * WIDTH + j]
-        out[j] += a00 * x0 + a01 * x1 + a02 * x2 + a03 * x3
-        out[WIDTH + j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
-        out[2 * WIDTH + j] += a20 * x0 + a21 * x1 + a22 * x2 + a23 * x3
-        out[3 * WIDTH + j] += a30 * x0 + a31 * x1 + a32 * x2 + a33 * x3
-
-
 @njit(**_KERNEL)
-def multiply(units, W, length, first, count, out):
+def multiply(units, W, width, first, count, out):
     """out = units W for rows first, ...; as many rows as make a multiple of 4."""
-    W, out = W.reshape(-1), out.reshape(-1)
-    for i in range(first, first + count, 4):
-        four = out[i * WIDTH : (i + 4) * WIDTH]
-        for j in range(length // 16 * 16):
-            four[j] = four[WIDTH + j] = four[2 * WIDTH + j] = four[3 * WIDTH + j] = 0
-        u0, u1, u2, u3 = units[i], units[i + 1], units[i + 2], units[i + 3]
-        for k in range(0, units.shape[1], 4):
-            a = (
-                (u0[k], u0[k + 1], u0[k + 2], u0[k + 3]),
-                (u1[k], u1[k + 1], u1[k + 2], u1[k + 3]),
-                (u2[k], u2[k + 1], u2[k + 2], u2[k + 3]),
-                (u3[k], u3[k + 1], u3[k + 2], u3[k + 3]),
-            )
-            _add_products(four, length, a, W[k * WIDTH : (k + 4) * WIDTH])
+    depth = units.shape[1]
+    units, W, out = units.reshape(-1), W.reshape(-1), out.reshape(-1)
+    for j in range(0, width, COLUMNS):
+        for i in range(first, first + count, ROWS):
+            multiply_tile(depth, units, i * depth, depth, 1, W, j, out, i * STRIDE + j)
 
 
 @njit(**_KERNEL)
-def gradient_of(units, means, length, count, out):
+def gradient_of(units, means, width, count, out):
     """out = unitsᵀ means, of as many rows as make a multiple of 4."""
-    means, out = means.reshape(-1), out.reshape(-1)
-    for d in range(0, units.shape[1], 4):
-        four = out[d * WIDTH : (d + 4) * WIDTH]
-        for j in range(length // 16 * 16):
-            four[j] = four[WIDTH + j] = four[2 * WIDTH + j] = four[3 * WIDTH + j] = 0
-        for i in range(0, count, 4):
-            u0, u1, u2, u3 = units[i], units[i + 1], units[i + 2], units[i + 3]
-            a = (
-                (u0[d], u1[d], u2[d], u3[d]),
-                (u0[d + 1], u1[d + 1], u2[d + 1], u3[d + 1]),
-                (u0[d + 2], u1[d + 2], u2[d + 2], u3[d + 2]),
-                (u0[d + 3], u1[d + 3], u2[d + 3], u3[d + 3]),
-            )
-            _add_products(four, length, a, means[i * WIDTH : (i + 4) * WIDTH])
+    depth, rows = units.shape[1], (count + ROWS - 1) // ROWS * ROWS
+    units, means, out = units.reshape(-1), means.reshape(-1), out.reshape(-1)
+    for j in range(0, width, COLUMNS):
+        for d in range(0, depth, ROWS):
+            multiply_tile(rows, units, d, 1, depth, means, j, out, d * STRIDE + j)
 
 
 @njit(**_KERNEL)
-def multiply_transposed(samples, W, length, count, out):
-    """out = samples Wᵀ, in squares of four rows and four columns; as many rows as make a multiple of 4."""
-    zero = out.dtype.type(0)
-    for i in range(0, count, 4):
-        s0, s1, s2, s3 = samples[i], samples[i + 1], samples[i + 2], samples[i + 3]
-        for d in range(0, len(W), 4):
-            w0, w1, w2, w3 = W[d], W[d + 1], W[d + 2], W[d + 3]
-            m00 = m01 = m02 = m03 = m10 = m11 = m12 = m13 = zero
-            m20 = m21 = m22 = m23 = m30 = m31 = m32 = m33 = zero
-            for j in range(length // 16 * 16):
-                x0, x1, x2, x3 = w0[j], w1[j], w2[j], w3[j]
-                y0, y1, y2, y3 = s0[j], s1[j], s2[j], s3[j]
-                m00, m01, m02, m03 = m00 + y0 * x0, m01 + y0 * x1, m02 + y0 * x2, m03 + y0 * x3
-                m10, m11, m12, m13 = m10 + y1 * x0, m11 + y1 * x1, m12 + y1 * x2, m13 + y1 * x3
-                m20, m21, m22, m23 = m20 + y2 * x0, m21 + y2 * x1, m22 + y2 * x2, m23 + y2 * x3
-                m30, m31, m32, m33 = m30 + y3 * x0, m31 + y3 * x1, m32 + y3 * x2, m33 + y3 * x3
-            out[i, d], out[i, d + 1], out[i, d + 2], out[i, d + 3] = m00, m01, m02, m03
-            out[i + 1, d], out[i + 1, d + 1], out[i + 1, d + 2], out[i + 1, d + 3] = m10, m11, m12, m13
-            out[i + 2, d], out[i + 2, d + 1], out[i + 2, d + 2], out[i + 2, d + 3] = m20, m21, m22, m23
-            out[i + 3, d], out[i + 3, d + 1], out[i + 3, d + 2], out[i + 3, d + 3] = m30, m31, m32, m33
+def multiply_transposed(samples, W, width, count, out):
+    """out = samples Wᵀ; as many rows as make a multiple of 4."""
+    depth = len(W)
+    samples, W, out = samples.reshape(-1), W.reshape(-1), out.reshape(-1)
+    for i in range(0, count, ROWS):
+        for d in range(0, depth, ROWS):
+            dot_tile(width, samples, i * STRIDE, W, d * STRIDE, out, i * depth + d, depth)
 
 
 @njit(cache=True, fastmath=FASTMATH, error_model="numpy")

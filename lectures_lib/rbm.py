@@ -22,6 +22,7 @@ import numpy as np
 from lectures_lib import _team
 from lectures_lib._fast_math import generators
 from lectures_lib._rbm_kernels import WIDTH, Layer, Member, Settings, anneal_hidden, anneal_visible, train
+from lectures_lib._tiles import COLUMNS, STRIDE
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
@@ -365,13 +366,13 @@ class _Trainer:
         depth = _multiple(whole_bias.size, 4)
         member = Member(
             first_panel=int(panels[0]),
-            W=_pages((panels.size, depth, WIDTH), W.dtype),
-            W_speed=_pages((panels.size, depth, WIDTH), W.dtype),
-            gradient=_pages((depth, WIDTH), W.dtype),
-            panels=self._layer((panels.size,), WIDTH),
+            W=_pages((panels.size, depth, STRIDE), W.dtype),
+            W_speed=_pages((panels.size, depth, STRIDE), W.dtype),
+            gradient=_pages((depth, STRIDE), W.dtype),
+            panels=self._layer((panels.size,), STRIDE),
             whole=self._layer((), depth),
             chains=_pages(
-                (panels.size, len(chains), WIDTH) if self.visible_in_panels else (1, len(chains), depth),
+                (panels.size, len(chains), STRIDE) if self.visible_in_panels else (1, len(chains), depth),
                 W.dtype,
             ),
             squares=_pages((panels.size,), np.float64),
@@ -424,7 +425,7 @@ def _panel_width(num_units: int, shared: bool) -> int:
     """Units of a panel: as many as fit, but if the work is shared an even number of panels, whatever the number of threads."""
     step = 2 if shared else 1
     num_panels = step * -(-num_units // (step * WIDTH))
-    return _multiple(-(-num_units // num_panels), 16)
+    return _multiple(-(-num_units // num_panels), COLUMNS)
 
 
 def _multiple(size: int, of: int) -> int:

@@ -35,8 +35,8 @@ def close(ours, formula, dtype):
 
 
 def panel(array):
-    """Rows of at most WIDTH, filled up with zeros to multiples of 4 rows and to WIDTH columns."""
-    padded = np.zeros((-(-len(array) // 4) * 4, kernels.WIDTH), array.dtype)
+    """Rows of at most WIDTH, filled up with zeros to multiples of 4 rows and to STRIDE columns."""
+    padded = np.zeros((-(-len(array) // 4) * 4, kernels.STRIDE), array.dtype)
     padded[: len(array), : array.shape[1]] = array
     return padded
 
@@ -67,14 +67,14 @@ def test_a_bias_of_minus_infinity_keeps_a_unit_at_0(variant, dtype):
     assert np.array_equal(sample, np.zeros_like(field))
 
 
-@pytest.mark.parametrize("width", [16, 48, kernels.WIDTH])
+@pytest.mark.parametrize("width", [32, 96, kernels.WIDTH])
 @pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9)])
 def test_products(variant, dtype, width, n, D):
     rng = np.random.default_rng(5)
     units = np.zeros((-(-n // 4) * 4 + 1, -(-D // 4) * 4), dtype)
     units[: n + 1, :D] = rng.normal(size=(n + 1, D))
     W, means = (panel(rng.normal(size=(size, width)).astype(dtype)) for size in (D, n + 1))
-    fields = np.full((len(units) + 4, kernels.WIDTH), 7, dtype)
+    fields = np.full((len(units) + 4, kernels.STRIDE), 7, dtype)
     variant(kernels.multiply)(units, W, width, 1, n, fields)
     close(fields[1 : n + 1, :width], units[1 : n + 1].astype(np.float64) @ W[:, :width], dtype)
     assert (fields[0] == 7).all()
