@@ -63,8 +63,8 @@ def _epoch_row(num_hidden: int, batch_size: int, time: float, peer: float) -> Ro
             "Arithmetic: the products, done where the weights stay in the first caches, then sigmoids and random "
             "numbers, 0.4 ns each on one thread. Threads exchange the visible fields alone."
             if batch_size == 100
-            else "Ten rows are worked on as twelve, and beside so few the update, which reads and writes every "
-            "weight, is no longer small; below 100,000 weights times rows one thread does it all."
+            else "Ten rows are worked on as sixteen, and beside so few the update, which reads and writes every "
+            "weight, is no longer small; with up to 256 hidden units one thread does it all."
         ),
     )
 

@@ -6,7 +6,7 @@ the core. What the threads exchange is each panel's part of the fields of the ot
 parts, each thread does for itself. Parts are added in the order of the panels, so that results don't depend on the number of threads.
 
 Products of matrices are done here: those of a small batch are too small for BLAS to share out well, and it would move the operands from
-core to core. Arrays are padded, the rows of a product to multiples of 4 and a panel to multiples of 32, with zero weights and data, and
+core to core. Arrays are padded, the rows of a product to multiples of 8 and a panel to multiples of 32, with zero weights and data, and
 with biases of -inf, which keep a unit at 0.
 
 Each unit draws from a generator of its own (see `_fast_math.generators`).
@@ -21,7 +21,7 @@ from numba import njit
 
 from lectures_lib import _team
 from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform
-from lectures_lib._tiles import COLUMNS, ROWS, STRIDE, dot_tile, multiply_tile
+from lectures_lib._tiles import COLUMNS, ROWS, SIDE, STRIDE, dot_tile, multiply_tile
 
 WIDTH = 128
 """Units of the largest panels: their weights to 64 others, and what a step makes of 100 rows, take a tenth of a core's second cache."""
@@ -110,7 +110,7 @@ def train(own, size, gate, X, order, settings, parts):
     for start in range(0, order.size, settings.batch_size):
         n = min(settings.batch_size, order.size - start)
         m = own.chains.shape[1] if persistent else n
-        _take_batch(own, X, order[start : start + n], m, settings)
+        _take_batch(own, X, order[start : start + n], settings)
         number = _draw_hidden(own, meeting, number, 0, n, settings)
         number = _draw_visible(own, meeting, number, n, n, settings)
         _add_squares(own, n, settings)
@@ -126,9 +126,8 @@ def train(own, size, gate, X, order, settings, parts):
 
 
 @njit(**_KERNEL)
-def _take_batch(own, X, rows, num_model, settings):
-    """Lay out the visible units of data, with zeros below those of the model, so that rows filled up add nothing to the gradient."""
-    end = rows.size + num_model
+def _take_batch(own, X, rows, settings):
+    """Lay out the visible units of data."""
     if settings.visible_in_panels:
         for p in range(len(own.W)):
             first = (own.first_panel + p) * settings.width
@@ -136,13 +135,11 @@ def _take_batch(own, X, rows, num_model, settings):
             for i in range(rows.size):
                 for j in range(min(settings.width, X.shape[1] - first)):
                     units[i, j] = X[rows[i], first + j]
-            units[end:] = 0
     else:
         units = own.whole.units
         for i in range(rows.size):
             for j in range(X.shape[1]):
                 units[i, j] = X[rows[i], j]
-        units[end:] = 0
 
 
 @njit(**_KERNEL)
@@ -293,7 +290,7 @@ def _move_bias(bias, speed, units, size, n, m, momentum, rate, weight):
 @njit(**_KERNEL)
 def hidden_means(X, W, bias):
     """σ(X W + bias), as between the layers of a network: on one thread, and without BLAS, whose own would take a core from the next."""
-    n, depth, block = len(X), (len(W) + 3) // 4 * 4, 64
+    n, depth, block = len(X), (len(W) + ROWS - 1) // ROWS * ROWS, 64
     means = np.empty((n, bias.size), X.dtype)
     panel, units = np.empty((depth, STRIDE), X.dtype), np.zeros((block, depth), X.dtype)
     fields = np.empty((block, STRIDE), X.dtype)
@@ -341,7 +338,7 @@ def _squared_distance(a, b, size):
 
 @njit(**_KERNEL)
 def multiply(units, W, width, first, count, out):
-    """out = units W for rows first, ...; as many rows as make a multiple of 4."""
+    """out = units W for rows first, ...; as many rows as make a multiple of 8."""
     depth = units.shape[1]
     units, W, out = units.reshape(-1), W.reshape(-1), out.reshape(-1)
     for j in range(0, width, COLUMNS):
@@ -351,12 +348,12 @@ def multiply(units, W, width, first, count, out):
 
 @njit(**_KERNEL)
 def gradient_of(units, means, width, count, out):
-    """out = unitsᵀ means, of as many rows as make a multiple of 4."""
-    depth, rows = units.shape[1], (count + ROWS - 1) // ROWS * ROWS
+    """out = unitsᵀ means, of the first rows."""
+    depth = units.shape[1]
     units, means, out = units.reshape(-1), means.reshape(-1), out.reshape(-1)
     for j in range(0, width, COLUMNS):
         for d in range(0, depth, ROWS):
-            multiply_tile(rows, units, d, 1, depth, means, j, out, d * STRIDE + j)
+            multiply_tile(count, units, d, 1, depth, means, j, out, d * STRIDE + j)
 
 
 @njit(**_KERNEL)
@@ -364,8 +361,8 @@ def multiply_transposed(samples, W, width, count, out):
     """out = samples Wᵀ; as many rows as make a multiple of 4."""
     depth = len(W)
     samples, W, out = samples.reshape(-1), W.reshape(-1), out.reshape(-1)
-    for i in range(0, count, ROWS):
-        for d in range(0, depth, ROWS):
+    for i in range(0, count, SIDE):
+        for d in range(0, depth, SIDE):
             dot_tile(width, samples, i * STRIDE, W, d * STRIDE, out, i * depth + d, depth)
 
 

@@ -18,17 +18,17 @@ STRIDE = 144
 bring the rows of a tile into few sets of the cache.
 """
 
-ROWS = 4
-"""Of a tile."""
+ROWS, COLUMNS = 8, 32
+"""Of a tile of `multiply_tile`: 16 sums in vectors, enough for products to follow one another without waiting for the one before."""
 
-COLUMNS = 32
-"""Of a tile of `multiply_tile`."""
+SIDE = 4
+"""Of a tile of `dot_tile`, which has a vector of partial sums for each of its entries."""
 
 _BYTES = 64
 
 
 def multiply_tile(depth, a, first, to_row, to_next, b, column, out, at):
-    """out = a b for 4 rows and 32 columns: out[at + i STRIDE + j] = Σ_k a[first + i to_row + k to_next] b[column + k STRIDE + j].
+    """out = a b for 8 rows and 32 columns: out[at + i STRIDE + j] = Σ_k a[first + i to_row + k to_next] b[column + k STRIDE + j].
 
     With `to_row` and `to_next` swapped, a is taken transposed.
     """
@@ -42,7 +42,7 @@ def dot_tile(length, a, first, b, row, out, at, to_row):
 
     The length is a multiple of 16.
     """
-    i, j, k = np.arange(ROWS)[:, None], np.arange(ROWS), np.arange(length)
+    i, j, k = np.arange(SIDE)[:, None], np.arange(SIDE), np.arange(length)
     out[at + i * to_row + j] = a[first + i * STRIDE + k] @ b[row + j[:, None] * STRIDE + k].T
 
 
@@ -62,7 +62,7 @@ def _dot_tile(length, a, first, b, row, out, at, to_row):
 
 @intrinsic
 def _multiplied(typing, depth, a, first, to_row, to_next, b, column, out, at):
-    """`multiply_tile`: for each k, two vectors of b and four entries of a make eight products."""
+    """`multiply_tile`: for each k, two vectors of b and eight entries of a make sixteen products."""
 
     def build(context, builder, signature, args):
         depth, a, first, to_row, to_next, b, column, out, at = _operands(context, builder, signature, args)
@@ -97,21 +97,21 @@ def _dotted(typing, length, a, first, b, row, out, at, to_row):
     def build(context, builder, signature, args):
         length, a, first, b, row, out, at, to_row = _operands(context, builder, signature, args)
         vector = _vector(a)
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(ROWS * ROWS)]
+        sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(SIDE * SIDE)]
         step = ir.Constant(length.type, vector.count)
         with cgutils.for_range(builder, builder.sdiv(length, step)) as loop:
             k = builder.mul(loop.index, step)
             lefts, rights = (
-                [_load(builder, vector, array, builder.add(start, k), i * STRIDE) for i in range(ROWS)]
+                [_load(builder, vector, array, builder.add(start, k), i * STRIDE) for i in range(SIDE)]
                 for array, start in ((a, first), (b, row))
             )
-            for i in range(ROWS):
-                for j in range(ROWS):
-                    _accumulate(builder, sums[ROWS * i + j], lefts[i], rights[j])
+            for i in range(SIDE):
+                for j in range(SIDE):
+                    _accumulate(builder, sums[SIDE * i + j], lefts[i], rights[j])
         totals = _added_up(builder, [builder.load(total) for total in sums], vector.count)
-        for i in range(ROWS):
-            group, lane = divmod(ROWS * i, vector.count)
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), ROWS), [lane + j for j in range(ROWS)])
+        for i in range(SIDE):
+            group, lane = divmod(SIDE * i, vector.count)
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), SIDE), [lane + j for j in range(SIDE)])
             four = builder.shuffle_vector(totals[group], totals[group], lanes)
             _store(builder, four, out, builder.add(at, _times(builder, to_row, i)), 0)
         return context.get_dummy_value()

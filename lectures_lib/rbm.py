@@ -22,7 +22,7 @@ import numpy as np
 from lectures_lib import _team
 from lectures_lib._fast_math import generators
 from lectures_lib._rbm_kernels import WIDTH, Layer, Member, Settings, anneal_hidden, anneal_visible, train
-from lectures_lib._tiles import COLUMNS, STRIDE
+from lectures_lib._tiles import COLUMNS, ROWS, STRIDE
 from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import (
     RBM,
@@ -330,8 +330,8 @@ def fit(
     return Fit(validate(machine), errors)
 
 
-ENOUGH = 100_000
-"""Weights times rows of a batch from which a step is shared among threads: below, their meeting costs more than it saves."""
+ENOUGH = 700_000
+"""Work of a step from which it is shared among threads: below, their meeting, and one that is held up, cost more than is saved."""
 
 
 class _Trainer:
@@ -341,7 +341,7 @@ class _Trainer:
         num_visible, num_hidden = machine.W.shape
         self.machine, self.batch_size, self.num_steps = machine, int(batch_size), int(num_steps)
         self.visible_in_panels = num_visible > num_hidden
-        shared = batch_size * machine.W.size >= ENOUGH
+        shared = (batch_size + 20) * machine.W.size >= ENOUGH  # the update takes as long as 20 rows
         self.width = _panel_width(max(machine.W.shape), shared)
         num_panels = -(-max(machine.W.shape) // self.width)
         num_threads = min(_team.num_threads(), num_panels) if shared else 1
@@ -351,7 +351,7 @@ class _Trainer:
             chains = bernoulli(np.full((batch_size, num_visible), 0.5, machine.W.dtype), rng)
         shares = np.array_split(np.arange(num_panels), num_threads)
         self.members = [self._member(share, states, chains) for share in shares]
-        rows, depth = _multiple(batch_size, 4), _multiple(min(machine.W.shape), 4)
+        rows, depth = _multiple(batch_size, ROWS), _multiple(min(machine.W.shape), ROWS)
         self.parts = _pages((2, num_panels, rows, depth), machine.W.dtype)
 
     def _roles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -363,7 +363,7 @@ class _Trainer:
         """Lay out what the thread of these panels owns."""
         W, bias, whole_bias = self._roles()
         state, whole_state = states if self.visible_in_panels else states[::-1]
-        depth = _multiple(whole_bias.size, 4)
+        depth = _multiple(whole_bias.size, ROWS)
         member = Member(
             first_panel=int(panels[0]),
             W=_pages((panels.size, depth, STRIDE), W.dtype),
@@ -392,11 +392,11 @@ class _Trainer:
 
     def _layer(self, panels: tuple[int, ...], size: int) -> Layer:
         """Arrays of a layer."""
-        rows, dtype = _multiple(self.batch_size, 4), self.machine.W.dtype
+        rows, dtype = _multiple(self.batch_size, ROWS), self.machine.W.dtype
         return Layer(
             bias=_pages((*panels, size), dtype),
             speed=_pages((*panels, size), dtype),
-            units=_pages((*panels, 2 * rows + 4, size), dtype),
+            units=_pages((*panels, 2 * rows + ROWS, size), dtype),
             others=_pages((*panels, rows, size), dtype),
             state=_pages((*panels, 4, size), np.uint32),
         )

@@ -315,6 +315,7 @@ def test_training_is_that_of_whole_arrays_with_the_same_draws(monkeypatch, D, H,
 @pytest.mark.parametrize(("D", "H"), [(20, 500), (500, 20)])
 def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, D, H, options):
     X = (np.random.default_rng(2).random((205, D)) < 0.4).astype(dtype)
+    monkeypatch.setattr(rbm, "ENOUGH", 5000)
     sizes, run = [], _team.run
     monkeypatch.setattr(
         _team, "run", lambda kernel, members, *rest: (sizes.append(len(members)), run(kernel, members, *rest))

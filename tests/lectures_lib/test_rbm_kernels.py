@@ -35,8 +35,8 @@ def close(ours, formula, dtype):
 
 
 def panel(array):
-    """Rows of at most WIDTH, filled up with zeros to multiples of 4 rows and to STRIDE columns."""
-    padded = np.zeros((-(-len(array) // 4) * 4, kernels.STRIDE), array.dtype)
+    """Rows of at most WIDTH, filled up with zeros to multiples of 8 rows and to STRIDE columns."""
+    padded = np.zeros((-(-len(array) // 8) * 8, kernels.STRIDE), array.dtype)
     padded[: len(array), : array.shape[1]] = array
     return padded
 
@@ -71,21 +71,19 @@ def test_a_bias_of_minus_infinity_keeps_a_unit_at_0(variant, dtype):
 @pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9)])
 def test_products(variant, dtype, width, n, D):
     rng = np.random.default_rng(5)
-    units = np.zeros((-(-n // 4) * 4 + 1, -(-D // 4) * 4), dtype)
+    units = np.zeros((-(-n // 8) * 8 + 1, -(-D // 8) * 8), dtype)
     units[: n + 1, :D] = rng.normal(size=(n + 1, D))
     W, means = (panel(rng.normal(size=(size, width)).astype(dtype)) for size in (D, n + 1))
-    fields = np.full((len(units) + 4, kernels.STRIDE), 7, dtype)
+    fields = np.full((len(units), kernels.STRIDE), 7, dtype)
     variant(kernels.multiply)(units, W, width, 1, n, fields)
     close(fields[1 : n + 1, :width], units[1 : n + 1].astype(np.float64) @ W[:, :width], dtype)
     assert (fields[0] == 7).all()
     gradient = np.full_like(W, 7)
-    even = -(-(n + 1) // 4) * 4
-    units = np.vstack([units, np.zeros((4, units.shape[1]), dtype)])
     variant(kernels.gradient_of)(units, means, width, n + 1, gradient)
-    close(gradient[:, :width], units[:even].astype(np.float64).T @ means[:even, :width], dtype)
+    close(gradient[:, :width], units[: n + 1].astype(np.float64).T @ means[: n + 1, :width], dtype)
     back = np.full((len(means), len(W)), 7, dtype)
     variant(kernels.multiply_transposed)(means, W, width, n + 1, back)
-    close(back, means[:, :width].astype(np.float64) @ W[:, :width].T, dtype)
+    close(back[: n + 1], means[: n + 1, :width].astype(np.float64) @ W[:, :width].T, dtype)
 
 
 @pytest.mark.parametrize(("n", "D", "H"), [(1, 1, 1), (3, 5, 130), (70, 6, 2)])

@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 
 from lectures_lib import _tiles
-from lectures_lib._tiles import COLUMNS, ROWS, STRIDE
+from lectures_lib._tiles import COLUMNS, ROWS, SIDE, STRIDE
 
 
 @njit
@@ -57,21 +57,21 @@ def test_dot_tile(dtype, length):
     a, b = rng.normal(size=(2, 6, STRIDE)).astype(dtype)
     tiles = []
     for dot in (dotted, _tiles.dot_tile):
-        out = np.full((ROWS + 1, 11), 7, dtype)
+        out = np.full((SIDE + 1, 11), 7, dtype)
         dot(length, a.reshape(-1), 2 * STRIDE, b.reshape(-1), STRIDE + 1, out.reshape(-1), 3, 11)
         tiles.append(out)
     close(*tiles, dtype)
     expected = a[2:6, :length].astype(np.float64) @ b[1:5, 1 : 1 + length].T
-    close(tiles[0][:ROWS, 3 : 3 + ROWS], expected, dtype)
-    tiles[0][:ROWS, 3 : 3 + ROWS] = 7
+    close(tiles[0][:SIDE, 3 : 3 + SIDE], expected, dtype)
+    tiles[0][:SIDE, 3 : 3 + SIDE] = 7
     assert (tiles[0] == 7).all()
 
 
 def test_numbers_that_are_not_finite_stay_in_their_entries(dtype):
-    a, b = np.ones((ROWS, STRIDE), dtype), np.ones((ROWS, STRIDE), dtype)
+    a, b = np.ones((SIDE, STRIDE), dtype), np.ones((SIDE, STRIDE), dtype)
     a[1, 3], b[2, 5] = np.inf, np.nan
-    out = np.zeros((ROWS, ROWS), dtype)
-    dotted(16, a.reshape(-1), 0, b.reshape(-1), 0, out.reshape(-1), 0, ROWS)
-    expected = np.full((ROWS, ROWS), 16.0)
+    out = np.zeros((SIDE, SIDE), dtype)
+    dotted(16, a.reshape(-1), 0, b.reshape(-1), 0, out.reshape(-1), 0, SIDE)
+    expected = np.full((SIDE, SIDE), 16.0)
     expected[1], expected[:, 2] = np.inf, np.nan
     assert np.array_equal(out, expected, equal_nan=True)
