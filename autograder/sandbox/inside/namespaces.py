@@ -24,6 +24,7 @@ PLACES = ("/tmp", HOME, "/dev/shm")
 FILES_PER_SYSTEM = 4096
 _exit = os._exit
 _NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
+_ALL_NAMESPACES = _NAMESPACES | kernel.CLONE_NEWNET | kernel.CLONE_NEWUTS | kernel.CLONE_NEWCGROUP
 
 
 def start(
@@ -74,17 +75,12 @@ def _prepare(
     serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
 ) -> None:
     """In the starter: enter the namespaces, fork the keeper, end."""
-    # Else /proc/self would belong to root, and the watchdog could not look into the submission's processes.
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    _show_proc()
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     if isolation == "nested":
-        user, group = os.getuid(), os.getgid()
-        kernel.unshare(_NAMESPACES)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{user} {user} 1")
-        _write("/proc/self/gid_map", f"{group} {group} 1")
+        _enter(_NAMESPACES)
     keeper = os.fork()
     if keeper:
         os.write(status, f"keeper {keeper}\n".encode())
@@ -127,6 +123,45 @@ def _keep(
             os.wait()
         except ChildProcessError:
             signal.pause()
+
+
+def start_server(serve: Callable[[], None]) -> None:
+    """Start a copy of this server that runs `serve`, in all the namespaces that bubblewrap makes, and file systems of its own.
+
+    A copy that fails ends, and whoever waits for it sees its connection closed.
+    """
+    starter = os.fork()
+    if starter:
+        os.waitpid(starter, 0)
+        return
+    try:
+        _show_proc()
+        _enter(_ALL_NAMESPACES)
+        if os.fork():
+            _exit(0)
+        os.setsid()
+        for place in PLACES:
+            kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=0755")
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        kernel.drop_capabilities()
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+        serve()
+    finally:
+        _exit(1)
+
+
+def _show_proc() -> None:
+    """Else /proc/self would belong to root, and the watchdog could not look into the submission's processes."""
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+
+
+def _enter(namespaces: int) -> None:
+    """Enter new namespaces, as the same user; the new process namespace is the children's."""
+    user, group = os.getuid(), os.getgid()
+    kernel.unshare(namespaces)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{user} {user} 1")
+    _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
 def _write(path: str, text: str) -> None:

@@ -28,7 +28,7 @@ END_SECONDS = 5.0
 
 
 def main() -> None:
-    """Serve until the trusted side closes the connection. Arguments: the socket's number, options as JSON."""
+    """Serve until the trusted side closes the connection. Arguments: the socket's number, options as JSON (none: serve copies)."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let a submission interrupt its keeper
     control = adopt(int(sys.argv[1]))
     options = json.loads(sys.argv[2])
@@ -42,8 +42,30 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     kernel.use_huge_pages()
+    if options:
+        _serve(control, prepared, options)
+    else:
+        _serve_copies(control, prepared)
+
+
+def _serve(control: socket.socket, prepared: shell.Shell, options: dict[str, Any]) -> None:
     send(control, {"ready": True})
     Server(control, prepared, options["limits"], options["isolation"]).serve()
+
+
+def _serve_copies(requests: socket.socket, prepared: shell.Shell) -> None:
+    """Copy this process for each request: the copy serves over the socket that comes along, in a sandbox of its own."""
+    while True:
+        options, descriptors, _, _ = socket.recv_fds(requests, 2**16, 1)
+        if not options:
+            os._exit(0)
+
+        def serve(options: bytes = options, descriptors: list[int] = descriptors) -> None:
+            requests.close()
+            _serve(adopt(descriptors[0]), prepared, json.loads(options))
+
+        namespaces.start_server(serve)
+        os.close(descriptors[0])
 
 
 def _warm_up(prepared: shell.Shell) -> None:
