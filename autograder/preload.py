@@ -22,9 +22,7 @@ THREADS = (
 def start(assignments: Iterable[str] = ()) -> None:
     """Start it, unless it runs; it also imports the exercises of assignments, where there are any."""
     names = [f"autograder.exercises.{name}" for name in assignments]
-    forkserver.set_forkserver_preload(
-        ["autograder.light", "autograder.early", "autograder.cluster", *names, "autograder.warm"]
-    )
+    forkserver.set_forkserver_preload(["autograder.light", "autograder.cluster", *names, "autograder.warm"])
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

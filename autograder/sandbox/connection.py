@@ -70,10 +70,11 @@ class Connection:
             else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))]
         )
         while view:
-            self._wait(select.POLLOUT, deadline)
+            deadline.check()
             try:
                 sent = self._socket.sendmsg([view], ancillary, socket.MSG_NOSIGNAL)
             except (BlockingIOError, InterruptedError):
+                self._wait(select.POLLOUT, deadline)
                 continue
             except OSError as error:
                 raise Closed from error
@@ -84,10 +85,11 @@ class Connection:
         # recv, not recvmsg: file descriptors that the other side might attach are then closed by the kernel.
         data = bytearray()
         while len(data) < size:
-            self._wait(select.POLLIN, deadline)
+            deadline.check()
             try:
                 part = self._socket.recv(min(size - len(data), 2**20))
             except (BlockingIOError, InterruptedError):
+                self._wait(select.POLLIN, deadline)
                 continue
             except OSError as error:
                 raise Closed from error
@@ -123,6 +125,11 @@ class Deadline:
     def left(self) -> float:
         """Seconds until the end."""
         return self._end + self._excused - time.monotonic()
+
+    def check(self) -> None:
+        """Raise TimeoutError after the end."""
+        if self.left() <= 0:
+            raise TimeoutError
 
     def excuse(self, waited: float) -> None:
         """Take into account how long the other side has waited for a processor, in all its life."""
