@@ -393,8 +393,7 @@ def _regular(value: Any) -> tuple[int, ...] | None:
 
 
 def _close(want: np.ndarray, have: np.ndarray, rtol: float, atol: float) -> bool:
-    with np.errstate(all="ignore"):
-        return bool(np.isclose(have.astype(float), want.astype(float), rtol=rtol, atol=atol).all())
+    return bool(_are_close(have.astype(float), want.astype(float), rtol, atol).all())
 
 
 def _same(a: Any, b: Any, rtol: float, atol: float) -> bool:
@@ -403,8 +402,14 @@ def _same(a: Any, b: Any, rtol: float, atol: float) -> bool:
     x, y = _numbers(a), _numbers(b)
     if x is None or y is None or x.shape != y.shape:
         return False
+    x, y = x.astype(float), y.astype(float)
+    return bool((_are_close(x, y, rtol, atol) | (np.isnan(x) & np.isnan(y))).all())
+
+
+def _are_close(a: np.ndarray, b: np.ndarray, rtol: float, atol: float) -> np.ndarray:
+    """Tell what np.isclose tells of floats, in a third of its time: arrays are small here, and many."""
     with np.errstate(all="ignore"):
-        return bool(np.isclose(x.astype(float), y.astype(float), rtol=rtol, atol=atol, equal_nan=True).all())
+        return ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
 
 
 def _numeric_difference(want: np.ndarray, have: np.ndarray, rtol: float, atol: float) -> str:
