@@ -1,9 +1,8 @@
 """Starts a submission: a process in namespaces of its own, with fresh file systems, limits and no privileges.
 
-Three processes, one after the other. The *starter* enters new namespaces and ends. Its child, the *keeper*,
-is the first process of the new process namespace: when the server kills it, the kernel kills everything
-that the submission has started, and the mounts with all files vanish. The keeper's child is the root
-session.
+Two processes, one after the other. The *keeper* is the first process of the new process namespace: when the
+server kills it, the kernel kills everything that the submission has started, and the mounts with all files
+vanish. Its child is the root session.
 """
 
 from __future__ import annotations
@@ -50,48 +49,36 @@ def start(
         If a namespace, mount or limit is refused.
     """
     reading, writing = os.pipe()
-    starter = os.fork()
-    if starter == 0:
+    user, group = os.getuid(), os.getgid()
+    keeper = kernel.fork_into(_NAMESPACES) if isolation == "nested" else os.fork()
+    if keeper == 0:
         os.close(reading)
         try:
-            _prepare(serve, [*keep, writing], writing, limits, isolation, size)
+            _show_proc()
+            if isolation == "nested":
+                _keep_user(user, group)
+            _keep(serve, [*keep, writing], writing, limits, isolation, size)
         except BaseException as error:  # noqa: BLE001 - no error may carry this fork on into the server's code: the pipe tells the server
             os.write(writing, f"error {error!r}\n".encode())
         os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         lines = pipe.read().splitlines()
-    os.waitpid(starter, 0)
     said = dict(line.split(" ", 1) for line in lines)
-    if "root" not in said or "keeper" not in said:
-        if "keeper" in said:
-            os.kill(int(said["keeper"]), signal.SIGKILL)
-            os.waitpid(int(said["keeper"]), 0)
+    if "root" not in said:
+        os.kill(keeper, signal.SIGKILL)
+        os.waitpid(keeper, 0)
         raise OSError(said.get("error", "the submission's first process ended"))
-    return int(said["keeper"]), int(said["root"])
-
-
-def _prepare(
-    serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
-) -> None:
-    """In the starter: enter the namespaces, fork the keeper, end."""
-    _show_proc()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    if isolation == "nested":
-        _enter(_NAMESPACES)
-    keeper = os.fork()
-    if keeper:
-        os.write(status, f"keeper {keeper}\n".encode())
-        os._exit(0)
-    _keep(serve, keep, status, limits, isolation, size)
+    return keeper, int(said["root"])
 
 
 def _keep(
     serve: Callable[[], None], keep: list[int], status: int, limits: dict[str, Any], isolation: str, size: int
 ) -> None:
     """In the keeper: give up what a submission may not have, fork the root session, wait for whatever ends."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
     os.setsid()
     _write("/proc/self/oom_score_adj", "1000")  # should memory run out all the same, this goes first
     if isolation == "nested":
@@ -130,15 +117,12 @@ def start_server(serve: Callable[[], None]) -> None:
 
     A copy that fails ends, and whoever waits for it sees its connection closed.
     """
-    starter = os.fork()
-    if starter:
-        os.waitpid(starter, 0)
+    user, group = os.getuid(), os.getgid()
+    if kernel.fork_into(_ALL_NAMESPACES):
         return
     try:
         _show_proc()
-        _enter(_ALL_NAMESPACES)
-        if os.fork():
-            _exit(0)
+        _keep_user(user, group)
         os.setsid()
         for place in PLACES:
             kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=0755")
@@ -155,10 +139,8 @@ def _show_proc() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
 
 
-def _enter(namespaces: int) -> None:
-    """Enter new namespaces, as the same user; the new process namespace is the children's."""
-    user, group = os.getuid(), os.getgid()
-    kernel.unshare(namespaces)
+def _keep_user(user: int, group: int) -> None:
+    """In a new user namespace: stay the user that its parent is."""
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{user} {user} 1")
     _write("/proc/self/gid_map", f"{group} {group} 1")

@@ -97,8 +97,6 @@ class Server:
         self._killed: dict[int, str] = {}  # inner process id -> reason
         self._time = watchdog.ProcessorTime()
         self._size, self._resident = _own_memory()
-        # Orphans come here: the keeper, whose parent ends at once, has to be waited for.
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
     def serve(self) -> None:
         """Answer requests; between them, watch the submission that runs."""

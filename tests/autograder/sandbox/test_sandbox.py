@@ -62,7 +62,7 @@ class TestChoice:
             found = sandbox.probe()
             assert (found.isolation, found.description) == ("bubblewrap", sandbox.kind)
             assert found.description.startswith("each submission runs in a bubblewrap of its own")
-            assert "unshare: " in found.problems[0]  # why
+            assert "clone: " in found.problems[0]  # why
             with sandbox.submission() as root:
                 assert answer(root) == 42
                 assert root.run("open('/tmp/left', 'w').close()", "<leave>", SECONDS).error == ""
