@@ -106,7 +106,10 @@ def evaluate(parts: list[Chunk], seed: int, sandbox: Sandbox) -> Found:
     blamed = not (sandbox.killed or first.late)
     losses = first.losses if blamed else _Losses({}, {})
     for left in reversed(range(CAREFUL_ATTEMPTS)):
-        found = _Attempt(parts, seed, sandbox, losses, found).evaluate(last=left == 0)
+        known = _Losses(
+            {**losses.cells}, {**losses.calls}
+        )  # what is lost in an attempt that is killed is lost for it alone
+        found = _Attempt(parts, seed, sandbox, known, found).evaluate(last=left == 0)
         if not sandbox.killed:
             break
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,3 +120,21 @@ def test_a_first_state_that_ends_itself(sandbox, done):
     result = graded(sandbox, entropy=source, kl="", elbo="", posterior="", quickscore="").exercises[0]
     assert (result.points, result.reason) == (0, "its process ended")
     assert (done["submission"], done["lost entropy"]) == (2, 1 + MAX_LOST_CALLS)
+
+
+def test_a_cell_that_runs_while_the_sandbox_is_killed(sandbox, done, monkeypatch):
+    """Is a cell run again if somebody kills its process, in an attempt that another cell had made necessary?"""
+    run = Session.run
+
+    def run_killed(self, source, filename, seconds):
+        if filename == "<kl>" and not done["<kl>"]:
+            outer = sandbox._server
+            inner = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text())
+            os.kill(inner, signal.SIGKILL)
+            outer.wait()
+        return run(self, source, filename, seconds)
+
+    monkeypatch.setattr(Session, "run", run_killed)
+    report = graded(sandbox, entropy="import os\nos._exit(3)\n")
+    assert [result.points > 0 for result in report.exercises] == [False, True, False, True, True]
+    assert (done["submission"], done["<kl>"]) == (3, 2)

@@ -35,8 +35,11 @@ def role(name, main, processes):
         case "fork server":
             above = role("bubblewrap", main, processes)
             return sorted(pid for pid, (parent, _) in processes.items() if parent in above)
-        case "submission":
+        case "copy of the fork server":
             above = role("fork server", main, processes)
+            return sorted(pid for pid, (parent, _) in processes.items() if parent in above)
+        case "submission":
+            above = role("copy of the fork server", main, processes)
             return sorted(pid for pid, (parent, _) in processes.items() if parent in above)
 
 
@@ -58,6 +61,7 @@ def killed(name, main, processes):
         ("workers' parent", 1),
         ("bubblewrap", 1),
         ("fork server", 2),
+        ("copy of the fork server", 2),
         ("submission", 1),
     ],
 )
