@@ -106,9 +106,8 @@ def evaluate(parts: list[Chunk], seed: int, sandbox: Sandbox) -> Found:
     blamed = not (sandbox.killed or first.late)
     losses = first.losses if blamed else _Losses({}, {})
     for left in reversed(range(CAREFUL_ATTEMPTS)):
-        known = _Losses(
-            {**losses.cells}, {**losses.calls}
-        )  # what is lost in an attempt that is killed is lost for it alone
+        # What an attempt loses that something kills isn't held against the next.
+        known = _Losses(dict(losses.cells), dict(losses.calls))
         found = _Attempt(parts, seed, sandbox, known, found).evaluate(last=left == 0)
         if not sandbox.killed:
             break

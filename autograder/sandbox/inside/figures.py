@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 from IPython.core.pylabtools import print_figure
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.spines import Spine
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -14,6 +17,10 @@ PAD = 0.1
 """Inches that the backend leaves around the contents."""
 MARGIN = 1.0
 """Inches around a figure that are drawn too, for labels and legends beyond its edges."""
+
+
+COMPRESSION = 3
+"""Of PNG files: the usual 6 takes half as long again for 3 % less."""
 
 
 class _Nowhere(io.RawIOBase):
@@ -26,26 +33,44 @@ class _Nowhere(io.RawIOBase):
 def png(figure: Figure) -> bytes | None:
     """Draw a figure; None if there is nothing on it.
 
-    Matplotlib draws to find out where the contents end, and then draws once more in that frame. Here the first drawing is cut.
+    Matplotlib draws to find out where the contents end, and then draws once more in that frame. Here the first drawing is cut, where its
+    pixels are no longer those of the ground: to ask Matplotlib where the contents end takes half as long as to draw them.
     """
     if not figure.axes and not figure.lines:
         return None
     if type(figure.canvas) is not FigureCanvasAgg:
         return print_figure(figure)
     width, height = figure.get_size_inches() + 2 * MARGIN
-    size = int(width * figure.dpi), int(height * figure.dpi)
     frame = Bbox.from_bounds(-MARGIN, -MARGIN, width, height)
     figure.canvas.print_figure(
         _Nowhere(), format="rgba", dpi=figure.dpi, facecolor=figure.get_facecolor(), bbox_inches=frame
     )
-    contents = figure.get_tightbbox(figure.canvas.renderer).padded(PAD).translated(MARGIN, MARGIN)
-    left, bottom, right, top = (round(inches * figure.dpi) for inches in contents.extents)
-    pixels = figure.canvas.buffer_rgba()
-    if min(left, bottom) < 0 or right > size[0] or top > size[1] or pixels.shape != (size[1], size[0], 4):
+    if _is_beyond(figure, frame):
         return print_figure(figure)
-    shown = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).crop(
-        (left, size[1] - top, right, size[1] - bottom)
-    )
+    pixels = np.asarray(figure.canvas.buffer_rgba())
+    colours = pixels.view(np.uint32)[..., 0]
+    drawn = colours != colours[0, 0]
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    pad = round(PAD * figure.dpi)
+    if not rows.size:
+        return print_figure(figure)
+    top, bottom, left, right = rows[0] - pad, rows[-1] + 1 + pad, columns[0] - pad, columns[-1] + 1 + pad
+    if min(top, left) < 0 or bottom > len(drawn) or right > len(drawn[0]):  # perhaps it goes on beyond
+        return print_figure(figure)
     file = io.BytesIO()
-    shown.save(file, format="png")
+    shown = Image.fromarray(pixels[top:bottom, left:right])
+    shown.save(file, format="png", compress_level=COMPRESSION)
     return file.getvalue()
+
+
+def _is_beyond(figure: Figure, frame: Bbox) -> bool:
+    """Whether a text, legend or the like reaches out of the frame, where no pixel tells of it.
+
+    Axes and their spines ask for all ticks once more. What they have leaves the frame over its edge, where pixels tell.
+    """
+    artists = [a for a in figure.get_default_bbox_extra_artists() if not isinstance(a, Axes | Spine)]
+    boxes = [artist.get_tightbbox(figure.canvas.renderer) for artist in artists]
+    left, bottom, right, top = frame.extents * figure.dpi
+    return any(
+        box.x0 < left or box.y0 < bottom or box.x1 > right or box.y1 > top for box in boxes if box is not None
+    )

@@ -1,4 +1,4 @@
-"""Figures are those of IPython's inline backend, but for shifts within a pixel."""
+"""Figures are those of IPython's inline backend, but for shifts within a pixel, and the width of the edge by a few."""
 
 from __future__ import annotations
 
@@ -72,6 +72,13 @@ def pixels(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), float)
 
 
+def cut(picture: np.ndarray) -> np.ndarray:
+    """Without the edge, which has the colour of the corner."""
+    drawn = (picture != picture[0, 0]).any(axis=2)
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -86,6 +93,8 @@ def pixels(data: bytes) -> np.ndarray:
 )
 def test_the_same_picture(make):
     ours, theirs = pixels(figures.png(make())), pixels(print_figure(make()))
+    assert np.abs(np.subtract(ours.shape, theirs.shape)).max() <= 5
+    ours, theirs = cut(ours), cut(theirs)
     assert np.abs(np.subtract(ours.shape, theirs.shape)).max() <= 1
     height, width = np.minimum(ours.shape, theirs.shape)[:2]
     differences = [
