@@ -18,12 +18,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import dask
 from distributed import Client, LocalCluster, Security, Worker, as_completed, get_worker
+from distributed.comm import CommClosedError
 
 from autograder import attempt, check, checks, exercises, grade, intake, preload, rebuild, unix_sockets
 from autograder.grade import Graded, Task, failure, grade_submission
@@ -258,19 +260,24 @@ def grade_tasks(
             task_of[future] = task
             running.add(future)
 
-    for _ in range(WINDOW * workers):
-        submit()
-    for future in running:
-        task = task_of.pop(future)
-        if future.cancelled():
-            raise ClusterLost("the connection to the Dask scheduler was lost")
-        error = future.exception()
-        if isinstance(error, OtherVersion):
-            raise error
-        yield task, (failure(task, error) if error is not None else future.result())
-        future.release()
-        submit()
+    try:
+        for _ in range(WINDOW * workers):
+            submit()
+        for future in running:
+            task = task_of.pop(future)
+            if future.cancelled():
+                raise ClusterLost(_LOST)
+            error = future.exception()
+            if isinstance(error, OtherVersion | CancelledError):
+                raise error
+            yield task, (failure(task, error) if error is not None else future.result())
+            future.release()
+            submit()
+    except (CommClosedError, CancelledError) as error:  # lost within one of these calls
+        raise ClusterLost(_LOST) from error
 
+
+_LOST = "the connection to the Dask scheduler was lost"
 
 _sandboxes: dict[tuple[Limits, str], Sandbox] = {}
 """One fork server a worker process, kept for all the submissions that it grades."""

@@ -11,12 +11,18 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import dask
 import pytest
+from distributed.comm import CommClosedError
 
-from autograder.cluster import connect, grader_digest
+from autograder import cluster as cluster_module
+from autograder.cluster import ClusterLost, connect, grade_tasks, grader_digest
+from autograder.sandbox import Limits
 
 ROOT = Path(__file__).parents[2]
 DASK = Path(sys.executable).with_name("dask")
@@ -92,6 +98,30 @@ def test_the_scheduler_is_lost(graded_class, waiting_class, cluster, tools):
     _, out, _ = tools.finished(tools.start(waiting_class, "--jobs", "2"))
     assert f"{7 - kept} graded now" in out
     assert tools.results(waiting_class) == graded_class.results
+
+
+@pytest.mark.parametrize("error", [CommClosedError("in <closed TCP>"), CancelledError("task")])
+@pytest.mark.parametrize("where", ["submit", "result"])
+def test_a_connection_lost_within_a_call_is_the_clusters(monkeypatch, error, where):
+    def lost(*args, **options):
+        raise error
+
+    future = Mock(cancelled=lambda: False, exception=lambda: None, result=lost)
+    client = SimpleNamespace(
+        loop=None,
+        scheduler_info=lambda n_workers: {"workers": {"one": {}}},
+        submit=lost if where == "submit" else lambda *args, **options: future,
+    )
+    monkeypatch.setattr(cluster_module, "as_completed", lambda loop: _Running())
+    with pytest.raises(ClusterLost, match="the connection to the Dask scheduler was lost"):
+        next(grade_tasks(client, ["a task"], Limits(), "nested"))
+
+
+class _Running(list):
+    """Futures, all of which have finished."""
+
+    def add(self, future):
+        self.append(future)
 
 
 def test_a_worker_with_another_version(waiting_class, cluster, tools, tmp_path):
