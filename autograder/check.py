@@ -21,7 +21,9 @@ DATA = pathlib.Path(__file__).with_name("check_data.json")
 CHANGED = "the arguments were changed by the call"
 NUMBERS = "biuf"  # NumPy's kinds of real numbers; truth values count as 0 and 1
 LEVELS = 32  # of lists in lists
-STUB = "NotImplementedError"  # what the line raises that stands in an exercise where the student's solution is to go
+STUB = (
+    NotImplementedError.__name__
+)  # what an exercise raises that is given out: the line that the student's own code replaces
 
 
 class Outcome(NamedTuple):
@@ -407,7 +409,7 @@ def _same(a: Any, b: Any, rtol: float, atol: float) -> bool:
 
 
 def _are_close(a: np.ndarray, b: np.ndarray, rtol: float, atol: float) -> np.ndarray:
-    """Tell what np.isclose tells of floats, in a third of its time: arrays are small here, and many."""
+    """Tell what np.isclose tells of floats, without its detours, which take longer than that: arrays are small here, and many."""
     with np.errstate(all="ignore"):
         return ((np.abs(a - b) <= atol + rtol * np.abs(b)) & np.isfinite(b)) | (a == b)
 

@@ -266,18 +266,16 @@ def grade_tasks(
         for future in running:
             task = task_of.pop(future)
             if future.cancelled():
-                raise ClusterLost(_LOST)
+                raise CancelledError
             error = future.exception()
             if isinstance(error, OtherVersion | CancelledError):
                 raise error
             yield task, (failure(task, error) if error is not None else future.result())
             future.release()
             submit()
-    except (CommClosedError, CancelledError) as error:  # lost within one of these calls
-        raise ClusterLost(_LOST) from error
+    except (CommClosedError, CancelledError) as error:
+        raise ClusterLost("the connection to the Dask scheduler was lost") from error
 
-
-_LOST = "the connection to the Dask scheduler was lost"
 
 _sandboxes: dict[tuple[Limits, str], Sandbox] = {}
 """One fork server a worker process, kept for all the submissions that it grades."""

@@ -64,7 +64,7 @@ def _epoch_row(num_hidden: int, batch_size: int, time: float, peer: float) -> Ro
             "numbers, 0.4 ns each on one thread. Threads exchange the visible fields alone."
             if batch_size == 100
             else "Ten rows are worked on as sixteen, and beside so few the update, which reads and writes every "
-            "weight, is no longer small; with up to 256 hidden units one thread does it all."
+            "weight, is no longer small; steps of little work are left to one thread."
         ),
     )
 

@@ -24,7 +24,7 @@ from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform
 from lectures_lib._tiles import COLUMNS, ROWS, SIDE, STRIDE, dot_tile, multiply_tile
 
 WIDTH = 128
-"""Units of the largest panels: their weights to 64 others, and what a step makes of 100 rows, take a tenth of a core's second cache."""
+"""Units of the largest panels: small enough for their weights, and for what a step makes of a batch, to stay in a core's own caches."""
 
 _KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 

@@ -321,10 +321,8 @@ def fit_greedy(
         report = None if callback is None else lambda epoch, number=number: callback(number, epoch)
         layers.append(rbm.fit(data, size, rng, initial=initial, callback=report, **options).rbm)
         if number < len(hidden_sizes) - 1:
-            machine = layers[-1]
-            data = hidden_means(
-                *map(np.ascontiguousarray, (data.astype(machine.W.dtype), machine.W)), machine.c
-            )
+            W, c = layers[-1].W, layers[-1].c
+            data = hidden_means(np.ascontiguousarray(data, W.dtype), np.ascontiguousarray(W), c)
     return DBN(tuple(layers))
 
 

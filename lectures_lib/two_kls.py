@@ -421,7 +421,7 @@ def _descend(log_p, start, root, diagonal, spacing, max_iter, tol) -> ReverseFit
             if curvature[0] >= -NEGATIVE_CURVATURE:
                 stationary = True
                 break
-            # Of the two ways down LAPACK's sign would choose, on each machine its own; this is the one to a narrower q.
+            # LAPACK's sign would choose one of the two ways down, on each machine its own; this one makes q narrower, or its mean smaller.
             way = directions[:, 0]
             step = -np.copysign(min(radius, 0.5), way[np.abs(way).argmax()]) * way
             length = 0.0

@@ -42,7 +42,7 @@ def test_an_ordinary_submission(source, submission):
         "free-response",
     ]
     assert by_id(rebuilt, "entropy").source == "def entropy(p):\n    return p @ np.log(p)"
-    assert by_id(rebuilt, "free-response").source.startswith("Since $x \\log x$ is convex, and")
+    assert by_id(rebuilt, "free-response").source == submission.cells[-1].source
     assert by_id(rebuilt, "added-1").metadata == {}
     for cell in source.cells:
         assert by_id(rebuilt, cell.id).metadata == cell.metadata

@@ -17,10 +17,8 @@ PAD = 0.1
 """Inches that the backend leaves around the contents."""
 MARGIN = 1.0
 """Inches around a figure that are drawn too, for labels and legends beyond its edges."""
-
-
 COMPRESSION = 3
-"""Of PNG files: the usual 6 takes half as long again for 3 % less."""
+"""Of PNG files: the usual 6 takes longer, for files that are hardly smaller."""
 
 
 class _Nowhere(io.RawIOBase):
@@ -34,7 +32,7 @@ def png(figure: Figure) -> bytes | None:
     """Draw a figure; None if there is nothing on it.
 
     Matplotlib draws to find out where the contents end, and then draws once more in that frame. Here the first drawing is cut, where its
-    pixels are no longer those of the ground: to ask Matplotlib where the contents end takes half as long as to draw them.
+    pixels are no longer those of the ground: to ask Matplotlib where the contents end takes long, for it works out every tick once more.
     """
     if not figure.axes and not figure.lines:
         return None

@@ -41,7 +41,8 @@ _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 _holding = ctypes.PyDLL(None, use_errno=True)
 """The same, called without letting go of the interpreter's lock."""
-_CLONE = {"x86_64": 56, "aarch64": 220}
+CLONE = {"x86_64": 56, "aarch64": 220}
+"""The system call's number on each kind of machine."""
 
 
 def _check(result: int, what: str) -> None:
@@ -55,7 +56,7 @@ def fork_into(namespaces: int) -> int:
 
     By `unshare` it would take a process more: the one that calls it does not enter the new process namespace, its children do.
     """
-    number = _CLONE.get(os.uname().machine)
+    number = CLONE.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, "clone on this kind of machine")
     # Not by the C library's `clone`, which wants a stack. The call itself takes the flags first, and zeros for the rest.

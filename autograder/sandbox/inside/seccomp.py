@@ -105,7 +105,6 @@ _DENIED = {
     "adjtimex": (159, 171),
     "clock_adjtime": (305, 266),
 }
-_CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _SOCKET = (41, 198)
 _SOCKETPAIR = (53, 199)
@@ -167,7 +166,7 @@ def program(machine: str) -> bytes:
     # The flags of clone3 are in memory, where a filter can't read them: the C library falls back to clone.
     code += [(_JUMP_EQUAL, 0, 1, _CLONE3[column]), refuse(errno.ENOSYS)]
     code += [
-        (_JUMP_EQUAL, 0, 4, _CLONE[column]),
+        (_JUMP_EQUAL, 0, 4, kernel.CLONE[machine]),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_JUMP_ANY_BIT, 0, 1, _NAMESPACES),
         refuse(errno.EPERM),
