@@ -8,13 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
-from autograder import commands, grade_class
+from autograder import commands, grade_class, gradebook
 from autograder.cluster import NoWorkers, OtherVersion
 from autograder.commands import EXIT_INCOMPLETE, EXIT_USAGE, CommandError
 from autograder.course import CourseError
-from autograder.gradebook import GradebookError
 from autograder.sandbox import SandboxUnavailable
 
 GRADE_HELP = """\
@@ -80,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INCOMPLETE
     except (
         CommandError,
-        GradebookError,
+        gradebook.GradebookError,
         SandboxUnavailable,
         grade_class.NotGradable,
         ConnectionError,
@@ -90,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     ) as error:
         print(f"autograder: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except DBAPIError as error:
+    except gradebook.DBAPIError as error:
         print(
             f"autograder: the gradebook can't be used ({error.orig}): run autograder doctor, or put back a copy of it",
             file=sys.stderr,

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import dask
+import distributed
 from distributed import Client, LocalCluster, Security, Worker, as_completed, get_worker
 from distributed.comm import CommClosedError
 
@@ -158,6 +159,8 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
                 yield client
             return
         preload.start([assignment])
+        # Else Dask would have the server import other modules, and import them here first: pandas, where it is installed.
+        distributed.utils._forkserver_preload_set = True
         with (
             dask.config.set(local),
             unix_sockets.private_folder() as folder,
@@ -237,7 +240,7 @@ def prepare(client: Client, limits: Limits, isolation: str) -> str:
 def grade_tasks(
     client: Client, tasks: Iterable[Task], limits: Limits, isolation: str
 ) -> Iterator[tuple[Task, Graded]]:
-    """Grade tasks on a cluster, in the order in which they finish.
+    """Hand out tasks to a cluster, the first of them at once, and return the results in the order in which they finish.
 
     Raises
     ------
@@ -260,19 +263,29 @@ def grade_tasks(
             task_of[future] = task
             running.add(future)
 
-    try:
+    def results() -> Iterator[tuple[Task, Graded]]:
+        with _told_if_lost():
+            for future in running:
+                task = task_of.pop(future)
+                if future.cancelled():
+                    raise CancelledError
+                error = future.exception()
+                if isinstance(error, OtherVersion | CancelledError):
+                    raise error
+                yield task, (failure(task, error) if error is not None else future.result())
+                future.release()
+                submit()
+
+    with _told_if_lost():
         for _ in range(WINDOW * workers):
             submit()
-        for future in running:
-            task = task_of.pop(future)
-            if future.cancelled():
-                raise CancelledError
-            error = future.exception()
-            if isinstance(error, OtherVersion | CancelledError):
-                raise error
-            yield task, (failure(task, error) if error is not None else future.result())
-            future.release()
-            submit()
+    return results()
+
+
+@contextlib.contextmanager
+def _told_if_lost() -> Iterator[None]:
+    try:
+        yield
     except (CommClosedError, CancelledError) as error:
         raise ClusterLost("the connection to the Dask scheduler was lost") from error
 

@@ -21,8 +21,7 @@ from autograder import (
     summary,
     validate,
 )
-from autograder.course import Course
-from autograder.gradebook import load_report
+from autograder.course import Course, load_report
 from autograder.report import Report
 
 EXIT_DONE = 0

@@ -13,6 +13,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.intake import is_safe_name, student_folders
+from autograder.report import Report, from_json
 from autograder.sandbox.limits import Limits
 
 CONFIG_FILE = "nbgrader_config.py"
@@ -159,6 +160,11 @@ class Course:
                 raise ValueError(f"expected a name of letters, digits and _@+-. for a folder, got {name!r}")
         return Path(os.path.normpath(self._folders.format_path(step, student, assignment)))
 
+    def has_gradebook(self) -> bool:
+        """Whether there is a gradebook; one on a server is taken to be there."""
+        scheme, _, path = self.db_url.partition(":///")
+        return scheme != "sqlite" or Path(path).exists()
+
     def hidden_seed(self) -> int:
         """Return the seed of the hidden instances, which is drawn at the first use and then kept in a private file.
 
@@ -177,6 +183,15 @@ class Course:
             raise CourseError(
                 f"{path} holds no seed (expected a hexadecimal number): restore it, or delete it to draw a new one"
             ) from None
+
+
+def load_report(course: Course, student: str, assignment: str) -> Report | None:
+    """Return what the last grading of a submission found out, or None if there is nothing that can be read."""
+    path = course.autograded_path(student, assignment) / "report.json"
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
 
 
 def find_programs() -> None:

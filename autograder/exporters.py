@@ -23,8 +23,7 @@ from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
-from autograder.course import Course
-from autograder.gradebook import load_report
+from autograder.course import Course, load_report
 from autograder.report import ExerciseResult, Report
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

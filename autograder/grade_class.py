@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from distributed import Client
 
 from autograder import cluster, exercises, feedback, gradebook
 from autograder.cluster import ClusterLost, OtherVersion, connect, grade_tasks, grader_digest, prepare
-from autograder.course import Course
+from autograder.course import Course, load_report
 from autograder.grade import Graded, Task, failure
-from autograder.gradebook import GradebookError
 from autograder.intake import read_submission
 from autograder.report import Report
 from autograder.sandbox import Limits
@@ -119,17 +119,30 @@ def grade(
         connect(scheduler, min(jobs, len(tasks)), assignment) as client,
         ThreadPoolExecutor(1) as beside,
     ):
-        started = beside.submit(prepare, client, limits, isolation)  # takes as long as opening the gradebook
+        to_do = (read_task(course, *task) for task in tasks)
+        started = beside.submit(
+            _start, client, to_do, limits, isolation
+        )  # they go on while the gradebook is imported and opened
         with gradebook.kept_open(course, assignment):
-            isolated = started.result()
+            try:
+                isolated, graded = started.result()
+            except ClusterLost as error:
+                raise Stopped(f"{error}; start again") from error
             if announce is not None:
                 announce(isolated)
-            graded = grade_tasks(client, (read_task(course, *task) for task in tasks), limits, isolation)
             for report in _recorded(course, graded):
                 reports.append(_shortened(report))
                 if progress is not None:
                     progress(Progress(reports[-1], len(reports), len(tasks)))
     return reports
+
+
+def _start(
+    client: Client, tasks: Iterator[Task], limits: Limits, isolation: str
+) -> tuple[str, Iterator[tuple[Task, Graded]]]:
+    """Start the sandboxes, hand out the first tasks, and return how submissions are isolated and the results to come."""
+    isolated = prepare(client, limits, isolation)
+    return isolated, grade_tasks(client, tasks, limits, isolation)
 
 
 def _shortened(report: Report) -> Report:
@@ -161,7 +174,7 @@ def _recorded(course: Course, graded: Iterator[tuple[Task, Graded]]) -> Iterator
             yield report
     except (ClusterLost, OtherVersion) as error:
         raise Stopped(f"{error}; what is graded is kept, and the next run goes on from there") from error
-    except GradebookError as error:
+    except gradebook.GradebookError as error:
         raise Stopped(str(error)) from error
     except OSError as error:
         advice = _ADVICE.get(error.errno, "mend that")
@@ -191,7 +204,7 @@ def count_pending(
 def reports(course: Course, assignment: str) -> Iterator[Report]:
     """Read the latest reports of an assignment, by student."""
     for student in course.students(assignment):
-        report = gradebook.load_report(course, student, assignment)
+        report = load_report(course, student, assignment)
         if report is not None:
             yield report
 
@@ -229,9 +242,19 @@ def _pending(
     """Find the submissions to grade: (student, assignment, digest of the assignment)."""
     digest = assignment_digest(course, assignment)
     for student in students:
-        submitted = read_submission(course.submission_folder(student, assignment), assignment)[1]
-        if force or not gradebook.is_current(course, student, assignment, submitted, digest):
+        graded = None if force else graded_as(course, student, assignment)
+        if graded is not None:
+            submission = read_submission(course.submission_folder(student, assignment), assignment)[1]
+        if graded is None or graded != (submission, digest):
             yield student, assignment, digest
+
+
+def graded_as(course: Course, student: str, assignment: str) -> tuple[str, str] | None:
+    """Return the digests of the submission and of the assignment that the last grading saw, or None if there is none that stands."""
+    report = load_report(course, student, assignment)
+    if report is None or report.status == "failed" or not course.has_gradebook():
+        return None
+    return report.submission_digest, report.assignment_digest
 
 
 def assignment_digest(course: Course, assignment: str) -> str:

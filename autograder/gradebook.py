@@ -38,10 +38,10 @@ from sqlalchemy import Select, bindparam, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
-from autograder.course import Course
+from autograder.course import Course, load_report
 from autograder.intake import read_timestamp
 from autograder.rebuild import rebuild
-from autograder.report import ExerciseResult, Report, from_json, to_json
+from autograder.report import ExerciseResult, Report, to_json
 from autograder.sanitise import plain_text, sanitise_notebook
 
 LOCK_SECONDS = 60.0
@@ -204,33 +204,14 @@ def update_late_penalty(course: Course, report: Report) -> None:
         _unless_locked(lambda: _late_penalty(course, report))
 
 
-def load_report(course: Course, student: str, assignment: str) -> Report | None:
-    """Return what the last grading of a submission found out, or None if there is nothing that can be read."""
-    path = course.autograded_path(student, assignment) / "report.json"
-    try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-
-
 def load_notebook(course: Course, student: str, assignment: str) -> NotebookNode:
     """Return the graded notebook that `save` wrote."""
     return nbformat.read(course.autograded_path(student, assignment) / f"{assignment}.ipynb", as_version=4)
 
 
-def is_current(
-    course: Course, student: str, assignment: str, submission_digest: str, assignment_digest: str
-) -> bool:
-    """Tell whether a submission was graded as it is now, by the checks as they are now."""
-    report = load_report(course, student, assignment)
-    if report is None or report.status == "failed" or not _has_database(course):
-        return False
-    return (report.submission_digest, report.assignment_digest) == (submission_digest, assignment_digest)
-
-
 def manual_marks(course: Course, student: str, assignment: str) -> dict[str, tuple[float | None, str]]:
     """Return what a person gave: grade id -> (score or None, comment or "")."""
-    if not _has_database(course):
+    if not course.has_gradebook():
         return {}
     names = {"student": student, "assignment": assignment}
     with contextlib.ExitStack() as stack:
@@ -243,7 +224,7 @@ def manual_marks(course: Course, student: str, assignment: str) -> dict[str, tup
 
 def standing(course: Course, student: str, assignment: str) -> Standing | None:
     """Return a submission's score as the gradebook has it, or None if it isn't in the gradebook."""
-    if not _has_database(course):
+    if not course.has_gradebook():
         return None
     with contextlib.ExitStack() as stack:
         gradebook = _unless_locked(lambda: stack.enter_context(_open(course)))
@@ -295,11 +276,6 @@ def _stamp(course: Course) -> None:
                 MigrationContext.configure(connection).stamp(ScriptDirectory(ALEMBIC_DIR), "head")
     finally:
         engine.dispose()
-
-
-def _has_database(course: Course) -> bool:
-    scheme, _, path = course.db_url.partition(":///")
-    return scheme != "sqlite" or Path(path).exists()
 
 
 def _unless_locked(action: Callable[[], _T]) -> _T:

@@ -27,7 +27,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.course import Course, find_programs
+from autograder.course import Course, find_programs, load_report
 from autograder.intake import read_timestamp
 
 _T = TypeVar("_T")
@@ -130,7 +130,7 @@ def _autograde(self: Autograde) -> None:
 def _generate_feedback(self: GenerateFeedback) -> None:
     """Write the feedback pages of what is graded, with the marks and comments given by hand."""
     from autograder import feedback
-    from autograder.gradebook import load_notebook, load_report, update_late_penalty
+    from autograder.gradebook import load_notebook, update_late_penalty
 
     course = Course.of(self.coursedir)
     assignment = self.coursedir.assignment_id

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
-from collections.abc import Iterable
-from multiprocessing import forkserver
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import forkserver, resource_tracker, util
 
 METHOD = "forkserver"
 """Python's name for this way of starting processes."""
@@ -21,15 +24,78 @@ THREADS = (
 
 def start(assignments: Iterable[str] = ()) -> None:
     """Start it, unless it runs; it also imports the exercises of assignments, where there are any."""
-    names = [f"autograder.exercises.{name}" for name in assignments]
-    forkserver.set_forkserver_preload(["autograder.light", "autograder.cluster", *names, "autograder.warm"])
+    with _one_thread():
+        _start(assignments)
+
+
+def start_first(assignments: Iterable[str]) -> None:
+    """Start it from a program that has imported nothing yet, as a copy of this process: then what both need is imported once.
+
+    What submissions run in is started too, and before, since its imports take about as long as those of the two others.
+    """
+    with _one_thread():
+        from autograder.sandbox import original
+
+        original.start()
+        for name in _needed_by_workers(assignments):
+            with contextlib.suppress(ImportError):  # whether there is such an assignment is found out later
+                importlib.import_module(name)
+        resource_tracker.ensure_running()  # by the function that is replaced now
+        spawn, util.spawnv_passfds = util.spawnv_passfds, _fork
+        try:
+            _start(assignments)
+        finally:
+            util.spawnv_passfds = spawn
+
+
+def _start(assignments: Iterable[str]) -> None:
+    forkserver.set_forkserver_preload([*_needed_by_workers(assignments), "autograder.warm"])
+    forkserver.ensure_running()
+
+
+def _needed_by_workers(assignments: Iterable[str]) -> list[str]:
+    return [
+        "autograder.light",
+        "autograder.cluster",
+        *(f"autograder.exercises.{name}" for name in assignments),
+    ]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _fork(path: str, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
+    """Stands in for the function by which Python would start the process anew: the same program runs in a copy of this one."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _close_except(descriptors)
+        exec(arguments[-1], {})  # after the options of the interpreter and "-c"
+    except SystemExit:
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - no error may carry this copy on into the program that it was forked from
+        traceback.print_exc()
+    os._exit(1)
+
+
+def _close_except(descriptors: Iterable[int]) -> None:
+    """Close what was opened here: above all the end of a pipe whose closing tells the process that nobody needs it any more."""
+    from autograder.sandbox import original
+
+    first = 3
+    for descriptor in sorted({*descriptors, resource_tracker.getfd(), *original.descriptors()}):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

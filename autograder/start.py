@@ -1,7 +1,8 @@
 """The program `autograder`. For grading, it starts the server that workers are forked from before anything else.
 
-That server imports what workers need while this process imports what it needs itself. This module is imported again in
-every worker, since Python's multiprocessing imports the program there: so nothing is imported at its head.
+That server is a copy of this process, taken when it has imported what both need; then each goes on with its own. This
+module is imported again in every worker, since Python's multiprocessing imports the program there: so nothing is imported
+at its head.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ def main() -> NoReturn:
     from autograder import light
 
     if sys.argv[1:2] == ["grade"]:
-        from autograder.preload import start
+        from autograder.preload import start_first
 
-        start(sys.argv[2:3])
+        start_first(sys.argv[2:3])
+        for name in ("gradebook", "feedback", "doctor"):  # half a second, in which workers grade already
+            light.later(f"autograder.{name}")
     from autograder.cli import main as run
 
     light.done()

@@ -9,7 +9,7 @@ from autograder.sandbox import original
 
 # Python's server of processes knows its workers alone, and warns of any other child that ends.
 warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
-original.start()  # not before: its imports would take a processor from those that the workers wait for
+original.start()  # unless this process was forked from one that has done so
 
 # What Numba does at the first call of a compiled function, whichever it is; it starts no threads.
 cpu_target.typing_context.refresh()

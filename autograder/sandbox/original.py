@@ -26,8 +26,13 @@ _original: _Original | None = None
 
 
 def start() -> None:
-    """Start it, with the bubblewrap that a sandbox tries first. Where that fails, a sandbox starts a server itself, and says why."""
+    """Start it unless it runs, with the bubblewrap that a sandbox tries first.
+
+    Where that fails, a sandbox starts a server itself, and says why.
+    """
     global _original
+    if _original is not None:
+        return
     found = bubblewrap.candidates()
     if not found:
         return
@@ -39,6 +44,11 @@ def start() -> None:
             ours.close()
             return
     _original = _Original(found[0], ours, process)
+
+
+def descriptors() -> list[int]:
+    """File descriptors that a process forked from this one has to keep in order to ask."""
+    return [] if _original is None else [_original.socket.fileno()]
 
 
 def request_copy(bwrap: str, descriptor: int, options: dict[str, Any]) -> bool:

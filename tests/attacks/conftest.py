@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from autograder import checks, demonstration, exercises, grade_class, gradebook
-from autograder.course import SEED_FILE, Course
+from autograder.course import SEED_FILE, Course, load_report
 from autograder.report import Report, to_json
 from autograder.sandbox import Limits
 from tests.attacks.submission import NAME, Attack, solution_cell
@@ -103,7 +103,7 @@ def hand_in(course: Course, notebook: dict, students: dict[str, Attack]) -> None
 
 def _bystander_alone(course: Course) -> str:
     grade_class.grade(course, NAME, students=["bystander"], jobs=1, force=True, limits=LIMITS)
-    return to_json(gradebook.load_report(course, "bystander", NAME))
+    return to_json(load_report(course, "bystander", NAME))
 
 
 def _hidden(seed: int) -> set[str]:

@@ -21,7 +21,10 @@ import pytest
 from distributed.comm import CommClosedError
 
 from autograder import cluster as cluster_module
+from autograder import grade_class
 from autograder.cluster import ClusterLost, connect, grade_tasks, grader_digest
+from autograder.course import Course
+from autograder.grade_class import Stopped
 from autograder.sandbox import Limits
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +118,15 @@ def test_a_connection_lost_within_a_call_is_the_clusters(monkeypatch, error, whe
     monkeypatch.setattr(cluster_module, "as_completed", lambda loop: _Running())
     with pytest.raises(ClusterLost, match="the connection to the Dask scheduler was lost"):
         next(grade_tasks(client, ["a task"], Limits(), "nested"))
+
+
+def test_a_scheduler_lost_before_the_first_task(waiting_class, monkeypatch):
+    def lost(*args):
+        raise ClusterLost("the connection was lost")
+
+    monkeypatch.setattr(grade_class, "grade_tasks", lost)
+    with pytest.raises(Stopped, match="the connection was lost; start again"):
+        grade_class.grade(Course(waiting_class), "gibbs_principle", jobs=2)
 
 
 class _Running(list):

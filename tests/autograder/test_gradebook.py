@@ -12,12 +12,11 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
 
 from autograder import gradebook
-from autograder.course import Course
+from autograder.course import Course, load_report
+from autograder.grade_class import graded_as
 from autograder.gradebook import (
     GradebookError,
-    is_current,
     load_notebook,
-    load_report,
     manual_marks,
     save,
     standing,
@@ -150,31 +149,29 @@ def test_a_refused_submission(course, report, source, opened):
     assert grade(opened) == (0.0, None, False, 4.0)
     assert grade(opened, "free_response") == (0.0, None, False, 2.0)
     assert comment(opened, "free_response")[0] == "No response."
-    assert is_current(course, "ada", "small", "s", "a")
+    assert graded_as(course, "ada", "small") == ("s", "a")
 
 
 def test_a_failure_of_the_grader_waits_for_a_person(course, report, source, opened):
     failed = dataclasses.replace(with_points(report, 0.0), status="failed", cells=())
     save(course, failed, rebuild(source, None).notebook)
     assert grade(opened)[2]
-    assert not is_current(course, "ada", "small", "s", "a")
+    assert graded_as(course, "ada", "small") is None
 
 
 def test_what_counts_as_current(course, report, rebuilt):
-    assert not is_current(course, "ada", "small", "s", "a")
+    assert graded_as(course, "ada", "small") is None
     save(course, report, rebuilt)
-    assert is_current(course, "ada", "small", "s", "a")
-    assert not is_current(course, "ada", "small", "other", "a")
-    assert not is_current(course, "ada", "small", "s", "other")
+    assert graded_as(course, "ada", "small") == ("s", "a")
     path = course.autograded_path("ada", "small") / "report.json"
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
-    assert not is_current(course, "ada", "small", "s", "a")
+    assert graded_as(course, "ada", "small") is None
     path.write_text(json.dumps({**json.loads(whole), "format": 0}))
     assert load_report(course, "ada", "small") is None
     path.write_text(whole)
     (course.directory / "gradebook.db").unlink()
-    assert not is_current(course, "ada", "small", "s", "a")
+    assert graded_as(course, "ada", "small") is None
 
 
 def test_saving_twice_gives_the_same_files(course, report, rebuilt):

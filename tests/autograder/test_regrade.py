@@ -12,9 +12,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cluster, demonstration, grade_class
-from autograder.course import Course
+from autograder.course import Course, load_report
 from autograder.grade_class import NotGradable
-from autograder.gradebook import load_report, manual_marks
+from autograder.gradebook import manual_marks
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENTS = ("gibbs_principle", "two_kls")
@@ -22,7 +22,7 @@ STUDENTS = ("cleo_partly_right", "dan_blank")
 PENDING = """
 import sys
 from autograder import grade_class
-from autograder.course import Course
+from autograder.course import Course, load_report
 for assignment in sys.argv[1:]:
     print(assignment, grade_class.count_pending(Course("."), assignment))
 """

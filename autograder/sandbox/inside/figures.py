@@ -17,6 +17,7 @@ PAD = 0.1
 """Inches that the backend leaves around the contents."""
 MARGIN = 1.0
 """Inches around a figure that are drawn too, for labels and legends beyond its edges."""
+OPAQUE = 255
 COMPRESSION = 3
 """Of PNG files: the usual 6 takes longer, for files that are hardly smaller."""
 
@@ -57,6 +58,8 @@ def png(figure: Figure) -> bytes | None:
         return print_figure(figure)
     file = io.BytesIO()
     shown = Image.fromarray(pixels[top:bottom, left:right])
+    if pixels[..., 3].min() == OPAQUE:
+        shown = shown.convert("RGB")
     shown.save(file, format="png", compress_level=COMPRESSION)
     return file.getvalue()
 

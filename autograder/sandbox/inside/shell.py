@@ -8,6 +8,7 @@ import contextlib
 import io
 import itertools
 import linecache
+import re
 import site
 import sys
 import traceback
@@ -27,6 +28,11 @@ from .channel import IMAGE_TYPES, MAX_OUTPUTS, TEXT_TYPES
 
 NOTHING = {"stream_bytes": 0, "displays": 0, "display_bytes": 0}
 """Limits under which every output is dropped."""
+MARKS = re.compile(
+    r"[%?\r\v\f\x1c-\x1e\x85\u2028\u2029]|!(?!=)|>>>|\.\.\.:|In \[|\A\s|^[ \t]*[,;/]|^[ \t]+$", re.MULTILINE
+)
+"""What stands in a cell of several lines wherever IPython makes another one of it: a magic, a prompt, an indent, an odd end of line.
+Most have none of it."""
 MAX_FRAMES = 20
 MAX_LINE = 2_000
 
@@ -153,6 +159,7 @@ class Shell(InteractiveShell):
         self._streams = Stream("stdout", self), Stream("stderr", self)
         super().__init__(*args, **kwargs)
         self.loop_runner = run_to_completion
+        self._own_transforms = self._transforms()
 
     def init_display_pub(self) -> None:
         self.display_pub = _Publisher(parent=self, shell=self)
@@ -183,6 +190,30 @@ class Shell(InteractiveShell):
 
     def showsyntaxerror(self, filename: str | None = None, running_compiled_code: bool = False) -> None:
         self.showtraceback()
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Python's part of a cell, and IPython's put into Python. To look for IPython's takes longer than to run most cells."""
+        if (
+            len(raw_cell.splitlines()) > 1
+            and not MARKS.search(raw_cell)
+            and self._transforms() == self._own_transforms
+        ):
+            return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
+        return super().transform_cell(raw_cell)
+
+    def should_run_async(self, raw_cell: str, **kwargs: Any) -> bool:
+        """Whether a cell awaits anything, which IPython finds out by compiling it."""
+        return ("await" in raw_cell or "async" in raw_cell) and super().should_run_async(raw_cell, **kwargs)
+
+    def _transforms(self) -> list[Any]:
+        """What changes cells before they run; a student's code may add to it."""
+        manager = self.input_transformer_manager
+        return [
+            *manager.cleanup_transforms,
+            *manager.line_transforms,
+            *manager.token_transformers,
+            *self.input_transformers_post,
+        ]
 
     def run(self, source: str, name: str, limits: dict[str, Any]) -> list[dict[str, Any]]:
         """Run a cell and return its outputs."""
