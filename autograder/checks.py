@@ -39,7 +39,7 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
     ----------
     exercise : Exercise
     ask : callable
-        ask(function_name, args) -> Outcome calls the student's function.
+        ask(function_name, args) -> Outcome calls the student's function, with copies of the arguments.
     seed : int
         Of the hidden instances.
     max_points : float
@@ -56,7 +56,7 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
     notes: set[str] = set()
     for item in exercise.properties:
         prepared = _prepare(exercise, item, seed)
-        answers = [ask(exercise.function, copy.deepcopy(instance.args)) for instance in prepared.instances]
+        answers = [ask(exercise.function, instance.args) for instance in prepared.instances]
         observation = _observe(item, prepared, answers, rtol, atol)
         worth = item.weight * max_points
         results.append(
@@ -92,7 +92,7 @@ def evaluate(exercise: Exercise, ask: Call, seed: int, max_points: float) -> Exe
 def visible_example(exercise: Exercise, ask: Call) -> str:
     """Describe, numbers included, what the function gives on the first visible example that it gets wrong; or ""."""
     for instance, right in zip(exercise.visible, visible_answers(exercise), strict=True):
-        outcome = ask(exercise.function, copy.deepcopy(instance.args))
+        outcome = ask(exercise.function, instance.args)
         text, _ = explain([outcome], [(instance.args, right)], {}, exercise.rtol, exercise.atol)
         if text:
             return "" if outcome.kind not in ("value", "raised") or not outcome.attempted else text

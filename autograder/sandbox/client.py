@@ -166,9 +166,10 @@ class Session:
     def call(self, function: str, args: tuple[Any, ...], seconds: float) -> Outcome:
         """Call one of the student's functions with plain data; a `Source` becomes a function there."""
         try:
-            answer = self._ask({"op": "call", "function": function, "args": tuple(args)}, seconds)
+            sent = [channel.encode(value, sources=True) for value in args]
+            answer = self._ask({"op": "call", "function": function, "args": sent}, seconds)
             try:
-                return _outcome(answer, args)
+                return _outcome(answer, args, sent)
             except ChannelError:
                 raise self._lose(BROKEN) from None
         except SessionLost as lost:
@@ -221,8 +222,8 @@ class Session:
         return CLOSED
 
 
-def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
-    """The outcome that a session reports.
+def _outcome(answer: dict[str, Any], args: tuple[Any, ...], sent: list[bytes]) -> Outcome:
+    """The outcome that a session reports of a call with these arguments, which were `sent` so encoded.
 
     Raises
     ------
@@ -240,7 +241,7 @@ def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
         raise ChannelError("an error that is no short text")
     if kind == "missing":
         return Outcome(kind, error=error)
-    after = _arguments_after(answer.get("after"), args)
+    after = _arguments_after(answer.get("after"), args, sent)
     if kind == "value":
         return Outcome(kind, value=_decoded(answer.get("value")), arguments_after=after)
     if kind in ("raised", "wrong_type"):
@@ -248,19 +249,16 @@ def _outcome(answer: dict[str, Any], args: tuple[Any, ...]) -> Outcome:
     raise ChannelError("an unknown kind of outcome")
 
 
-def _arguments_after(items: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _arguments_after(items: Any, args: tuple[Any, ...], sent: list[bytes]) -> tuple[Any, ...]:
     if type(items) is not list or len(items) != len(args):
         raise ChannelError("not the arguments that were given")
-    return tuple(_argument_after(item, given) for item, given in zip(items, args, strict=True))
+    return tuple(map(_argument_after, items, args, sent))
 
 
-def _argument_after(item: Any, given: Any) -> Any:
-    if isinstance(given, Source):
+def _argument_after(item: Any, given: Any, sent: bytes) -> Any:
+    if isinstance(given, Source) or (type(item) is bytes and item == sent):
         return given
-    if type(item) is not dict:
-        raise ChannelError("an argument that is no dict")
-    name = item.get("wrong_type")
-    return WrongType(name[:MAX_ERROR]) if type(name) is str else _decoded(item.get("value"))
+    return WrongType(item[:MAX_ERROR]) if type(item) is str else _decoded(item)
 
 
 def _decoded(data: Any) -> Any:

@@ -34,6 +34,7 @@ class Connection:
         self._socket = sock
         self._max_bytes = max_bytes
         self._waited = waited
+        self._arrived = bytearray()  # and belongs to no message yet
         sock.setblocking(False)
 
     def ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
@@ -83,20 +84,20 @@ class Connection:
 
     def _receive(self, size: int, deadline: Deadline) -> bytes:
         # recv, not recvmsg: file descriptors that the other side might attach are then closed by the kernel.
-        data = bytearray()
+        data = self._arrived
         while len(data) < size:
-            deadline.check()
+            self._wait(select.POLLIN, deadline)
             try:
-                part = self._socket.recv(min(size - len(data), 2**20))
+                part = self._socket.recv(max(channel.READ_BYTES, min(size - len(data), 2**20)))
             except (BlockingIOError, InterruptedError):
-                self._wait(select.POLLIN, deadline)
                 continue
             except OSError as error:
                 raise Closed from error
             if not part:
                 raise Closed
             data += part
-        return bytes(data)
+        self._arrived = data[size:]
+        return bytes(data[:size])
 
     def _wait(self, event: int, deadline: Deadline) -> None:
         poll = select.poll()

@@ -373,6 +373,8 @@ def frame(payload: bytes) -> bytes:
 
 
 FRAME_HEADER_BYTES = _FRAME.size
+READ_BYTES = 2**16
+"""To read at once: a header and, nearly always, all that follows it."""
 
 
 def frame_length(header: bytes, limit: int) -> int:
@@ -397,25 +399,28 @@ def receive(sock: socket.socket) -> tuple[Any, int | None]:
     EOFError
         If the trusted side has closed the connection.
     """
-    header, ancillary, _, _ = sock.recvmsg(FRAME_HEADER_BYTES, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    # It sends nothing else before it has its answer, so whatever has arrived belongs to this message.
+    data, ancillary, _, _ = sock.recvmsg(READ_BYTES, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
     descriptors = array.array("i")
-    for _, _, data in ancillary:
-        descriptors.frombytes(data[: len(data) - len(data) % 4])
-    header += _receive_exactly(sock, FRAME_HEADER_BYTES - len(header)) if header else b""
-    if len(header) < FRAME_HEADER_BYTES:
-        raise EOFError
-    payload = _receive_exactly(sock, frame_length(header, 2**31))
+    for _, _, numbers in ancillary:
+        descriptors.frombytes(numbers[: len(numbers) - len(numbers) % 4])
+    data = _receive_up_to(sock, data, FRAME_HEADER_BYTES)
+    end = FRAME_HEADER_BYTES + frame_length(data[:FRAME_HEADER_BYTES], 2**31)
+    payload = _receive_up_to(sock, data, end)[FRAME_HEADER_BYTES:]
     return decode(payload, sources=True), (descriptors[0] if descriptors else None)
 
 
-def _receive_exactly(sock: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        part = sock.recv(min(size - len(data), 2**20))
+def _receive_up_to(sock: socket.socket, data: bytes, size: int) -> bytes:
+    """What has arrived, and the rest up to a size."""
+    if len(data) >= size:
+        return data
+    parts = bytearray(data)
+    while len(parts) < size:
+        part = sock.recv(min(size - len(parts), 2**20))
         if not part:
             raise EOFError
-        data += part
-    return bytes(data)
+        parts += part
+    return bytes(parts)
 
 
 def send(sock: socket.socket, value: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .channel import Source, Unencodable, adopt, encode, frame, receive, type_name
+from .channel import Source, Unencodable, adopt, decode, encode, frame, receive, type_name
 from .check import Foreign, plain
 from .shell import NOTHING, Collector, Shell, safe_text
 
@@ -42,7 +42,8 @@ def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
             case "run":
                 answer = {"outputs": shell.run(request["source"], request["filename"], limits)}
             case "call":
-                answer = _call(shell, request["function"], request["args"])
+                args = [decode(data, sources=True) for data in request["args"]]
+                answer = _call(shell, request["function"], args)
             case _:
                 answer = {"status": children.get(request["pid"])}
         if _getpid() != process:
@@ -96,7 +97,7 @@ def _reap_everything() -> None:
         return
 
 
-def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
+def _call(shell: Shell, name: str, args: list[Any]) -> dict[str, Any]:
     """Call the student's function; what it prints goes nowhere, and warnings are none of its answer, as in check.py."""
     missing = object()
     function = shell.user_ns.get(name, missing)
@@ -117,14 +118,14 @@ def _call(shell: Shell, name: str, args: tuple[Any, ...]) -> dict[str, Any]:
     return answer
 
 
-def _after(given: object, now: object) -> dict[str, Any]:
-    """An argument as it is after the call; a function has no state that could be seen."""
+def _after(given: object, now: object) -> bytes | str | None:
+    """An argument as it is after the call, or the name of its type; a function has no state that could be seen."""
     if type(given) is Source:
-        return {}
+        return None
     try:
-        return {"value": encode(now)}
+        return encode(now)
     except Unencodable as error:
-        return {"wrong_type": error.type_name}
+        return error.type_name
 
 
 def _callable_of(source: Source) -> object:

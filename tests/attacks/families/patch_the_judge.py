@@ -20,7 +20,7 @@ def f(*args): return 1.0
 SESSION = """
 import inside.session, inside.channel, inside.shell
 inside.session._call = lambda shell, name, args: {
-    "kind": "value", "value": inside.channel.encode(1.0), "after": [{"value": inside.channel.encode(a)} for a in args],
+    "kind": "value", "value": inside.channel.encode(1.0), "after": [inside.channel.encode(a) for a in args],
     "points": 100, "score": 100, "passed": True, "max_score": 1}
 """
 
