@@ -45,19 +45,26 @@ class Connection:
         TimeoutError, ChannelError, Closed
         """
         deadline = Deadline(seconds)
-        nonce = secrets.token_bytes(16)
-        self._send(
-            channel.frame(channel.encode({**request, "nonce": nonce}, sources=True)), descriptor, deadline
-        )
-        answer = self.receive(deadline)
-        if type(answer) is not dict or answer.pop("nonce", None) != nonce:
-            raise ChannelError("an answer that does not belong to the question")
-        return answer
+        nonce = secrets.token_bytes(channel.NONCE_BYTES)
+        self._send(channel.frame(channel.encode(request, sources=True), nonce), descriptor, deadline)
+        return self.receive(deadline, nonce)
 
-    def receive(self, deadline: Deadline) -> Any:
-        """Wait for a message."""
-        header = self._receive(channel.FRAME_HEADER_BYTES, deadline)
-        return channel.decode(self._receive(channel.frame_length(header, self._max_bytes), deadline))
+    def receive(self, deadline: Deadline, nonce: bytes = channel.NO_NONCE) -> dict[str, Any]:
+        """Wait for a message with this nonce.
+
+        Raises
+        ------
+        TimeoutError, ChannelError, Closed
+        """
+        header = self._receive(channel.HEADER_BYTES, deadline)
+        length, its_nonce = channel.read_header(header, self._max_bytes)
+        payload = self._receive(length, deadline)
+        if its_nonce != nonce:
+            raise ChannelError("an answer that does not belong to the question")
+        answer = channel.decode(payload)
+        if type(answer) is not dict:
+            raise ChannelError("an answer that is no dict")
+        return answer
 
     def close(self) -> None:
         """Close our end."""

@@ -1,9 +1,10 @@
 """Plain data over a socket: what the grader and a student's process may say to each other.
 
-A message is a length-prefixed frame that holds one value in a tagged binary form. Only exact built-in types
-and NumPy arrays and scalars of the number types can be written, so nothing that a student's object claims
-about itself (its ``__eq__``, its ``__array__``, its ``__reduce__``) crosses over. The reader trusts
-nothing: whatever the bytes are, the result is a value or a `ChannelError`.
+A message is a frame that holds one value in a tagged binary form, behind its length and a nonce: an answer
+repeats its request's. Only exact built-in types and NumPy arrays and scalars of the number types can be
+written, so nothing that a student's object claims about itself (its ``__eq__``, its ``__array__``, its
+``__reduce__``) crosses over. The reader trusts nothing: whatever the bytes are, the result is a value or a
+`ChannelError`.
 
 >>> decode(encode({"mean": [1, 2.5, None]}))
 {'mean': [1, 2.5, None]}
@@ -35,15 +36,15 @@ IMAGE_TYPES = ("image/png", "image/jpeg")
 MAX_OUTPUTS = 200
 """Pieces of output in a cell; more come only from a program that alternates between streams."""
 
-_DTYPES = [np.dtype(name) for name in "? i1 <i2 <i4 <i8 u1 <u2 <u4 <u8 <f2 <f4 <f8 <c8 <c16".split()]
-_DTYPE_CODES = {
-    dtype.newbyteorder(order).str: code for code, dtype in enumerate(_DTYPES) for order in "<>"
-}
+_NUMBERS = "?", "i1", "<i2", "<i4", "<i8", "u1", "<u2", "<u4", "<u8", "<f2", "<f4", "<f8", "<c8", "<c16"
+_DTYPES = [np.dtype(name) for name in _NUMBERS]
+_DTYPE_CODES = {dtype.newbyteorder(order).str: code for code, dtype in enumerate(_DTYPES) for order in "<>"}
 _EXTENDED = {"g": "<f8", "G": "<c16"}
 """Extended precision has no portable layout: it crosses as a double."""
 _LENGTH = struct.Struct("<I")
 _TAG_AND_LENGTH = struct.Struct("<cI")
-_FRAME = struct.Struct("<Q")
+NONCE_BYTES = 16
+_HEADER = struct.Struct(f"<Q{NONCE_BYTES}s")
 _DOUBLE = struct.Struct("<d")
 _COMPLEX = struct.Struct("<dd")
 
@@ -364,35 +365,37 @@ _READERS: dict[int, Callable[[_Decoder, int], Any]] = {
 }
 
 
-# ---- frames, on the side inside the sandbox (the trusted side has deadlines: see client.py) ----
+# ---- frames, on the side inside the sandbox (the trusted side has deadlines: see connection.py) ----
 
 
-def frame(payload: bytes) -> bytes:
-    """A payload with its length in front."""
-    return _FRAME.pack(len(payload)) + payload
+def frame(payload: bytes, nonce: bytes) -> bytes:
+    """A payload with its header: a request's own nonce, or that of the request that it answers."""
+    return _HEADER.pack(len(payload), nonce) + payload
 
 
-FRAME_HEADER_BYTES = _FRAME.size
+NO_NONCE = bytes(NONCE_BYTES)
+"""Of a message that answers no request."""
+HEADER_BYTES = _HEADER.size
 READ_BYTES = 2**16
 """To read at once: a header and, nearly always, all that follows it."""
 
 
-def frame_length(header: bytes, limit: int) -> int:
-    """Length of the payload that follows a header.
+def read_header(header: bytes, limit: int) -> tuple[int, bytes]:
+    """The length of the payload that follows a header, and the message's nonce.
 
     Raises
     ------
     ChannelError
-        If it is above the limit.
+        If the length is above the limit.
     """
-    length = _FRAME.unpack(header)[0]
+    length, nonce = _HEADER.unpack(header)
     if length > limit:
         raise ChannelError(f"a message of more than {limit} bytes")
-    return length
+    return length, nonce
 
 
-def receive(sock: socket.socket) -> tuple[Any, int | None]:
-    """Wait for a message of the trusted side: its value, and the file descriptor that came along.
+def receive(sock: socket.socket) -> tuple[Any, bytes, int | None]:
+    """Wait for a message of the trusted side: its value, its nonce, and the file descriptor that came along.
 
     Raises
     ------
@@ -404,10 +407,10 @@ def receive(sock: socket.socket) -> tuple[Any, int | None]:
     descriptors = array.array("i")
     for _, _, numbers in ancillary:
         descriptors.frombytes(numbers[: len(numbers) - len(numbers) % 4])
-    data = _receive_up_to(sock, data, FRAME_HEADER_BYTES)
-    end = FRAME_HEADER_BYTES + frame_length(data[:FRAME_HEADER_BYTES], 2**31)
-    payload = _receive_up_to(sock, data, end)[FRAME_HEADER_BYTES:]
-    return decode(payload, sources=True), (descriptors[0] if descriptors else None)
+    data = _receive_up_to(sock, data, HEADER_BYTES)
+    length, nonce = read_header(data[:HEADER_BYTES], 2**31)
+    payload = _receive_up_to(sock, data, HEADER_BYTES + length)[HEADER_BYTES:]
+    return decode(payload, sources=True), nonce, (descriptors[0] if descriptors else None)
 
 
 def _receive_up_to(sock: socket.socket, data: bytes, size: int) -> bytes:
@@ -423,9 +426,9 @@ def _receive_up_to(sock: socket.socket, data: bytes, size: int) -> bytes:
     return bytes(parts)
 
 
-def send(sock: socket.socket, value: object) -> None:
+def send(sock: socket.socket, value: object, nonce: bytes) -> None:
     """Send a message to the trusted side."""
-    sock.sendall(frame(encode(value)))
+    sock.sendall(frame(encode(value), nonce))
 
 
 def adopt(descriptor: int) -> socket.socket:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import kernel, namespaces, session, shell, watchdog
-from .channel import adopt, receive, send
+from .channel import NO_NONCE, adopt, receive, send
 
 SAMPLE_SECONDS = 0.2
 END_SECONDS = 5.0
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _serve(control: socket.socket, prepared: shell.Shell, options: dict[str, Any]) -> None:
-    send(control, {"ready": True})
+    send(control, {"ready": True}, NO_NONCE)
     Server(control, prepared, options["limits"], options["isolation"]).serve()
 
 
@@ -107,7 +107,7 @@ class Server:
                 self._watch()
                 continue
             try:
-                request, descriptor = receive(self._control)
+                request, nonce, descriptor = receive(self._control)
             except (EOFError, OSError):
                 self._end()
                 os._exit(0)
@@ -116,7 +116,7 @@ class Server:
             else:
                 operations = {"end": self._end, "prune": self._prune, "look": self._look}
                 answer = operations[request["op"]](*request["args"])
-            send(self._control, answer | {"nonce": request["nonce"]})
+            send(self._control, answer, nonce)
 
     def _begin(self, descriptor: int) -> dict[str, Any]:
         self._end()

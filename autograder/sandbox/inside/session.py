@@ -23,7 +23,7 @@ def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
     children: dict[int, int | None] = {}  # copies of this process -> exit status, None while they run
     while True:
         try:
-            request, descriptor = receive(sock)
+            request, nonce, descriptor = receive(sock)
         except (EOFError, OSError):
             _exit(0)
         _reap(children)
@@ -48,7 +48,7 @@ def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
                 answer = {"status": children.get(request["pid"])}
         if _getpid() != process:
             _exit(0)  # the student's code forked, and the copy came back here as well
-        sock.sendall(frame(encode(answer | {"nonce": request["nonce"]})))
+        sock.sendall(frame(encode(answer), nonce))
 
 
 def _fork(descriptor: int | None) -> dict[str, Any] | None:

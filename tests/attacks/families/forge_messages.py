@@ -18,10 +18,9 @@ REPLAY = """
 import inside.session, inside.channel
 real, nonces = inside.session.receive, []
 def receive(sock):
-    request, descriptor = real(sock)
-    if nonces: request = {**request, "nonce": nonces[0]}
-    nonces.append(request["nonce"])
-    return request, descriptor
+    request, nonce, descriptor = real(sock)
+    nonces.append(nonce)
+    return request, nonces[0], descriptor
 inside.session.receive = receive
 def f(*args): return 1.0
 """
@@ -29,7 +28,7 @@ def f(*args): return 1.0
 AHEAD = """
 import inside.session
 real = inside.session.frame
-inside.session.frame = lambda payload: real(payload) * 3
+inside.session.frame = lambda payload, nonce: real(payload, nonce) * 3
 def f(*args): return 1.0
 """
 
@@ -51,26 +50,31 @@ ATTACKS = {
     ),
     "value": alone(
         CHANNEL
-        + "for fd in sockets(): os.write(fd, frame(encode({'kind': 'value', 'value': b'T', 'points': 9})))",
+        + "for fd in sockets(): os.write(fd, frame(encode({'kind': 'value', 'value': b'T', 'points': 9}), bytes(16)))",
         reason=BROKEN,
     ),
     "nested_frames": alone(
-        CHANNEL + "for fd in sockets(): os.write(fd, frame(frame(frame(encode({'outputs': []})))))",
+        CHANNEL
+        + "message = encode({'outputs': []})\nfor _ in range(3): message = frame(message, bytes(16))\n"
+        + "for fd in sockets(): os.write(fd, message)",
         reason=BROKEN,
     ),
     "huge_frame": alone(
-        CHANNEL + "for fd in sockets(): os.write(fd, (2**63).to_bytes(8, 'little'))", reason=BROKEN
+        CHANNEL + "for fd in sockets(): os.write(fd, (2**63).to_bytes(8, 'little') + bytes(16))",
+        reason=BROKEN,
     ),
     "half_a_header": alone(
         CHANNEL + "import time\nfor fd in sockets(): os.write(fd, b'\\x10\\x00\\x00')\ntime.sleep(60)",
         reason=LATE,
     ),
     "half_a_frame": alone(
-        CHANNEL + "import time\nfor fd in sockets(): os.write(fd, frame(b'N' * 999)[:500])\ntime.sleep(60)",
+        CHANNEL
+        + "import time\nfor fd in sockets(): os.write(fd, frame(b'N' * 999, bytes(16))[:500])\ntime.sleep(60)",
         reason=LATE,
     ),
     "drops": alone(
-        CHANNEL + "import time\nfor fd in sockets():\n    os.write(fd, (10**6).to_bytes(8, 'little'))\n"
+        CHANNEL
+        + "import time\nfor fd in sockets():\n    os.write(fd, (10**6).to_bytes(8, 'little') + bytes(16))\n"
         "    while True:\n        os.write(fd, b'N')\n        time.sleep(0.01)",
         reason=LATE,
     ),

@@ -95,8 +95,9 @@ ATTACKS = {
     "kept_and_read": beside(KEEP + LATER),
     "session": alone(
         "import inside.session\nreal, kept = inside.session.receive, []\n"
-        "def receive(sock):\n    request, fd = real(sock)\n    kept.append(repr(request))\n"
-        "    if request['op'] == 'run': print('TOLD', kept)\n    return request, fd\ninside.session.receive = receive\n"
+        "def receive(sock):\n    request, nonce, fd = real(sock)\n    kept.append(repr(request))\n"
+        "    kept.extend(repr(inside.session.decode(data, sources=True)) for data in request.get('args', []))\n"
+        "    if request['op'] == 'run': print('TOLD', kept)\n    return request, nonce, fd\ninside.session.receive = receive\n"
         "def f(*args): return str(kept)\n" + EVERY
     ),
 }

@@ -98,9 +98,9 @@ def test_recursion_in_c(state: Session) -> None:
     [
         r"b'junk' * 1000",
         r"b'\xff' * 1000",
-        r"(30).to_bytes(8, 'little') + b'N' * 30",  # a frame, but no value
-        r"(1).to_bytes(8, 'little') + b'N'",  # a value, but no answer
-        r"(2**40).to_bytes(8, 'little')",
+        r"(30).to_bytes(8, 'little') + bytes(16) + b'N' * 30",  # a frame, but no value
+        r"(1).to_bytes(8, 'little') + bytes(16) + b'N'",  # a value, but no answer
+        r"(2**40).to_bytes(8, 'little') + bytes(16)",
     ],
 )
 def test_writing_to_the_channel(state: Session, junk: str) -> None:
@@ -122,11 +122,11 @@ real = inside.session.frame
 @pytest.mark.parametrize(
     "trick",
     [
-        "inside.session.frame = lambda payload: real(forged({'nonce': b'0' * 16}))",
-        "inside.session.frame = lambda payload: real(forged({}))",
-        "inside.session.frame = lambda payload: real(b'N')",
-        "inside.session.frame = lambda payload: real(inside.channel.encode({'outputs': [{'points': 1}]}))",
-        "for fd in range(3, 100):\n    try: os.write(fd, real(forged({'nonce': b'0' * 16})))\n    except OSError: pass",
+        "inside.session.frame = lambda payload, nonce: real(forged({}), b'0' * 16)",
+        "inside.session.frame = lambda payload, nonce: real(forged({'nonce': nonce}), bytes(16))",
+        "inside.session.frame = lambda payload, nonce: real(b'N', nonce)",
+        "inside.session.frame = lambda payload, nonce: real(inside.channel.encode({'outputs': [{'points': 1}]}), nonce)",
+        "for fd in range(3, 100):\n    try: os.write(fd, real(forged({}), b'0' * 16))\n    except OSError: pass",
     ],
 )
 def test_forged_answers(state: Session, trick: str) -> None:

@@ -253,22 +253,25 @@ def test_many_small_items_are_refused() -> None:
         decode(b"l" + (10**6).to_bytes(4, "little") + b"N" * 10**6)
 
 
+NONCE = b"0123456789abcdef"
+
+
 def test_frames() -> None:
     """Are frames above the limit refused before they are read?"""
-    header = channel.frame(b"12345")[: channel.FRAME_HEADER_BYTES]
-    assert channel.frame_length(header, 5) == 5
+    header = channel.frame(b"12345", NONCE)[: channel.HEADER_BYTES]
+    assert channel.read_header(header, 5) == (5, NONCE)
     with pytest.raises(ChannelError):
-        channel.frame_length(header, 4)
+        channel.read_header(header, 4)
 
 
 def test_receive_takes_the_file_descriptor_along() -> None:
     """Does a descriptor that comes with a message arrive, closed for programs that are started?"""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        socket.send_fds(ours, [channel.frame(encode({"op": "fork"}))], [ours.fileno()])
-        value, descriptor = channel.receive(theirs)
+        socket.send_fds(ours, [channel.frame(encode({"op": "fork"}), NONCE)], [ours.fileno()])
+        value, nonce, descriptor = channel.receive(theirs)
         with channel.adopt(descriptor) as adopted:
-            assert value == {"op": "fork"}
+            assert (value, nonce) == ({"op": "fork"}, NONCE)
             assert not adopted.get_inheritable()
         ours.close()
         with pytest.raises(EOFError):

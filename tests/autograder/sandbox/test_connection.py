@@ -26,10 +26,9 @@ def answers_after(seconds: float) -> Callable[[Callable[[], float | None]], obje
         ours, theirs = socket.socketpair()
 
         def answer() -> None:
-            length = channel.frame_length(theirs.recv(channel.FRAME_HEADER_BYTES), 1000)
-            request = channel.decode(theirs.recv(length))
+            _, nonce, _ = channel.receive(theirs)
             time.sleep(seconds)
-            theirs.send(channel.frame(channel.encode({"nonce": request["nonce"], "fine": True})))
+            channel.send(theirs, {"fine": True}, nonce)
 
         peer = threading.Thread(target=answer)
         peer.start()
