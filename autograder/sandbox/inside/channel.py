@@ -378,6 +378,8 @@ NO_NONCE = bytes(NONCE_BYTES)
 HEADER_BYTES = _HEADER.size
 READ_BYTES = 2**16
 """To read at once: a header and, nearly always, all that follows it."""
+_ROOM = memoryview(bytearray(READ_BYTES))
+"""To read into: a session has this much even if its code has left no memory."""
 
 
 def read_header(header: bytes, limit: int) -> tuple[int, bytes]:
@@ -403,7 +405,8 @@ def receive(sock: socket.socket) -> tuple[Any, bytes, int | None]:
         If the trusted side has closed the connection.
     """
     # It sends nothing else before it has its answer, so whatever has arrived belongs to this message.
-    data, ancillary, _, _ = sock.recvmsg(READ_BYTES, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    size, ancillary, _, _ = sock.recvmsg_into([_ROOM], socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    data = bytes(_ROOM[:size])
     descriptors = array.array("i")
     for _, _, numbers in ancillary:
         descriptors.frombytes(numbers[: len(numbers) - len(numbers) % 4])
