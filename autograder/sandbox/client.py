@@ -127,7 +127,7 @@ class Session:
         for _ in range(2):
             ours, theirs = socket.socketpair()
             try:
-                answer = self._ask({"op": "fork"}, FORK_SECONDS, theirs.fileno())
+                answer = self._ask(("fork",), FORK_SECONDS, theirs.fileno())
             except SessionLost:
                 ours.close()
                 raise
@@ -155,7 +155,7 @@ class Session:
             more.
         """
         source = source.encode("utf-8", "replace").decode()  # a notebook can hold what is no valid Unicode
-        answer = self._ask({"op": "run", "source": source, "filename": filename}, seconds)
+        answer = self._ask(("run", source, filename), seconds)
         try:
             shown = outputs.rebuild(answer.get("outputs"), self._submission.limits)
         except ChannelError:
@@ -167,7 +167,7 @@ class Session:
         """Call one of the student's functions with plain data; a `Source` becomes a function there."""
         try:
             sent = [channel.encode(value, sources=True) for value in args]
-            answer = self._ask({"op": "call", "function": function, "args": sent}, seconds)
+            answer = self._ask(("call", function, sent), seconds)
             try:
                 return _outcome(answer, args, sent)
             except ChannelError:
@@ -181,7 +181,7 @@ class Session:
         self._submission.drop(self)
         self._lost = self._lost or "it was closed"
 
-    def _ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
+    def _ask(self, request: tuple[Any, ...], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
         if self._lost:
             raise SessionLost(self._lost)
         try:
@@ -210,7 +210,7 @@ class Session:
             return ENDED
         for _ in range(10):
             try:
-                answer = self._parent._connection.ask({"op": "wait", "pid": self.pid}, FORK_SECONDS)
+                answer = self._parent._connection.ask(("wait", self.pid), FORK_SECONDS)
             except (TimeoutError, ChannelError, Closed):
                 return ENDED  # whoever asks the parent next finds out what is wrong with it
             status = answer.get("status")

@@ -37,8 +37,8 @@ class Connection:
         self._arrived = bytearray()  # and belongs to no message yet
         sock.setblocking(False)
 
-    def ask(self, request: dict[str, Any], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
-        """Send a request and wait for its answer.
+    def ask(self, request: tuple[Any, ...], seconds: float, descriptor: int | None = None) -> dict[str, Any]:
+        """Send a request, which is the name of an operation and what it takes, and wait for its answer.
 
         Raises
         ------

@@ -222,7 +222,7 @@ class Sandbox:
         """Ask the fork server. One that fails is stopped, and with it the submission."""
         if self._control is not None:
             try:
-                return self._control.ask({"op": operation, "args": args}, CONTROL_SECONDS, descriptor)
+                return self._control.ask((operation, *args), CONTROL_SECONDS, descriptor)
             except (TimeoutError, ChannelError, Closed):
                 self.close()
         return {"error": "the fork server has stopped"}

@@ -107,15 +107,15 @@ class Server:
                 self._watch()
                 continue
             try:
-                request, nonce, descriptor = receive(self._control)
+                (operation, *args), nonce, descriptor = receive(self._control)
             except (EOFError, OSError):
                 self._end()
                 os._exit(0)
-            if request["op"] == "begin":
+            if operation == "begin":
                 answer = self._begin(descriptor)
             else:
                 operations = {"end": self._end, "prune": self._prune, "look": self._look}
-                answer = operations[request["op"]](*request["args"])
+                answer = operations[operation](*args)
             send(self._control, answer, nonce)
 
     def _begin(self, descriptor: int) -> dict[str, Any]:

@@ -28,8 +28,8 @@ def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
             _exit(0)
         _reap(children)
         process = _getpid()
-        match request["op"]:
-            case "fork":
+        match request:
+            case ("fork",):
                 answer = _fork(descriptor)
                 if answer is None:
                     sock.close()
@@ -39,13 +39,12 @@ def serve(sock: socket.socket, shell: Shell, limits: dict[str, Any]) -> None:
                     children[answer["pid"]] = None
                 if descriptor is not None:
                     os.close(descriptor)
-            case "run":
-                answer = {"outputs": shell.run(request["source"], request["filename"], limits)}
-            case "call":
-                args = [decode(data, sources=True) for data in request["args"]]
-                answer = _call(shell, request["function"], args)
-            case _:
-                answer = {"status": children.get(request["pid"])}
+            case ("run", source, filename):
+                answer = {"outputs": shell.run(source, filename, limits)}
+            case ("call", name, args):
+                answer = _call(shell, name, [decode(data, sources=True) for data in args])
+            case ("wait", pid):
+                answer = {"status": children.get(pid)}
         if _getpid() != process:
             _exit(0)  # the student's code forked, and the copy came back here as well
         sock.sendall(frame(encode(answer), nonce))

@@ -96,8 +96,8 @@ ATTACKS = {
     "session": alone(
         "import inside.session\nreal, kept = inside.session.receive, []\n"
         "def receive(sock):\n    request, nonce, fd = real(sock)\n    kept.append(repr(request))\n"
-        "    kept.extend(repr(inside.session.decode(data, sources=True)) for data in request.get('args', []))\n"
-        "    if request['op'] == 'run': print('TOLD', kept)\n    return request, nonce, fd\ninside.session.receive = receive\n"
+        "    if request[0] == 'call': kept.extend(repr(inside.session.decode(data, sources=True)) for data in request[2])\n"
+        "    if request[0] == 'run': print('TOLD', kept)\n    return request, nonce, fd\ninside.session.receive = receive\n"
         "def f(*args): return str(kept)\n" + EVERY
     ),
 }

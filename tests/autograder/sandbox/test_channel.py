@@ -268,10 +268,10 @@ def test_receive_takes_the_file_descriptor_along() -> None:
     """Does a descriptor that comes with a message arrive, closed for programs that are started?"""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        socket.send_fds(ours, [channel.frame(encode({"op": "fork"}), NONCE)], [ours.fileno()])
+        socket.send_fds(ours, [channel.frame(encode(("fork",)), NONCE)], [ours.fileno()])
         value, nonce, descriptor = channel.receive(theirs)
         with channel.adopt(descriptor) as adopted:
-            assert (value, nonce) == ({"op": "fork"}, NONCE)
+            assert (value, nonce) == (("fork",), NONCE)
             assert not adopted.get_inheritable()
         ours.close()
         with pytest.raises(EOFError):

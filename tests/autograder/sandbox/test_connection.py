@@ -33,7 +33,7 @@ def answers_after(seconds: float) -> Callable[[Callable[[], float | None]], obje
         peer = threading.Thread(target=answer)
         peer.start()
         try:
-            return Connection(ours, 1000, waited).ask({"op": "any"}, LIMIT)
+            return Connection(ours, 1000, waited).ask(("any",), LIMIT)
         finally:
             peer.join()
             ours.close()
