@@ -178,6 +178,17 @@ def test_outputs_hold_known_fields_alone(state: Session) -> None:
     assert output == {"output_type": "display_data", "data": {"text/plain": "a"}, "metadata": {}}
 
 
+@pytest.mark.parametrize("after", ["3", "None", "[b'N']", "{'value': b'N'}", "b''", "b'junk'", "np.zeros(2)"])
+def test_forged_arguments(state: Session, after: str) -> None:
+    """Are arguments refused, as they are after a call, that the session's own code would not have sent?"""
+    worker = state.fork()
+    cell = f"import inside.session\nimport numpy as np\ninside.session._after = lambda *_: {after}"
+    assert worker.run(cell, "<forge>", SECONDS).error == ""
+    outcome = worker.call("double", (1,), SECONDS)
+    assert (outcome.kind, outcome.error) == ("died", "its process broke the answer format")
+    assert works(state)
+
+
 class TestProcesses:
     """Processes and threads."""
 

@@ -2,6 +2,8 @@
 
 import math
 import socket
+import threading
+import time
 from collections import OrderedDict, namedtuple
 
 import numpy as np
@@ -262,6 +264,28 @@ def test_frames() -> None:
     assert channel.read_header(header, 5) == (5, NONCE)
     with pytest.raises(ChannelError):
         channel.read_header(header, 4)
+
+
+@pytest.mark.parametrize("size", [10, 3 * channel.READ_BYTES])
+def test_receive_puts_pieces_together(size: int) -> None:
+    """Does a message arrive that comes in pieces, or is longer than what is read at once?"""
+    ours, theirs = socket.socketpair()
+    message = channel.frame(encode("x" * size), NONCE)
+
+    def send() -> None:
+        for start, end in ((0, 5), (5, channel.HEADER_BYTES + 5), (channel.HEADER_BYTES + 5, None)):
+            ours.sendall(message[start:end])
+            time.sleep(0.05)
+
+    with ours, theirs:
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert channel.receive(theirs) == ("x" * size, NONCE, None)
+        sender.join()
+        ours.sendall(message[: channel.HEADER_BYTES + 5])
+        ours.close()
+        with pytest.raises(EOFError):
+            channel.receive(theirs)
 
 
 def test_receive_takes_the_file_descriptor_along() -> None:

@@ -14,6 +14,7 @@ import pytest
 from autograder.sandbox import Session
 from autograder.sandbox.connection import LOOK_SECONDS, MOST_PATIENCE, Closed, Connection, Deadline
 from autograder.sandbox.inside import channel
+from autograder.sandbox.inside.channel import ChannelError
 
 LIMIT = 4 * LOOK_SECONDS  # a look may come late on a busy machine
 SPIN = "import time\nwhile time.process_time() < {}: pass"
@@ -69,6 +70,47 @@ def test_gone() -> None:
     """Is it noticed within the wait that the other side is gone?"""
     with pytest.raises(Closed):
         answers_after(LIMIT + 0.5)(lambda: None)
+
+
+def test_answers_in_pieces_and_ahead() -> None:
+    """Is an answer put together from what arrives, and is what follows it no answer to the next question?"""
+    ours, theirs = socket.socketpair()
+
+    def answer() -> None:
+        _, nonce, _ = channel.receive(theirs)
+        message = channel.frame(channel.encode({"text": "x" * 10**5}), nonce)
+        for start, end in ((0, 5), (5, channel.HEADER_BYTES + 5), (channel.HEADER_BYTES + 5, None)):
+            theirs.sendall(message[start:end])
+            time.sleep(0.05)
+        _, nonce, _ = channel.receive(theirs)
+        theirs.sendall(channel.frame(channel.encode({"number": 2}), nonce) * 2)
+        channel.receive(theirs)
+
+    peer = threading.Thread(target=answer)
+    peer.start()
+    with ours, theirs:
+        connection = Connection(ours, 2 * 10**5)
+        assert connection.ask(("any",), LIMIT) == {"text": "x" * 10**5}
+        assert connection.ask(("any",), LIMIT) == {"number": 2}
+        with pytest.raises(ChannelError, match="belong"):
+            connection.ask(("any",), LIMIT)
+        peer.join()
+
+
+def test_answers_that_are_none() -> None:
+    """Is a message with the right nonce refused that holds no dict?"""
+    ours, theirs = socket.socketpair()
+
+    def answer() -> None:
+        _, nonce, _ = channel.receive(theirs)
+        channel.send(theirs, ["fine"], nonce)
+
+    peer = threading.Thread(target=answer)
+    peer.start()
+    with ours, theirs:
+        with pytest.raises(ChannelError, match="dict"):
+            Connection(ours, 1000).ask(("any",), LIMIT)
+        peer.join()
 
 
 @pytest.fixture

@@ -341,6 +341,14 @@ class TestCalls:
         """Is a function that is not there told apart from one that fails?"""
         assert call(root, source) == Outcome("missing", error=what)
 
+    def test_argument_as_it_was(self, root: Session) -> None:
+        """Is an argument after the call the given object itself, unless any bit of it is another?"""
+        given = np.array([0.0, np.nan]), np.array([0.0, np.nan])
+        outcome = call(root, "def f(x, y):\n    y[0] = -0.0", *given)
+        assert outcome.arguments_after[0] is given[0]
+        assert np.signbit(outcome.arguments_after[1]).tolist() == [True, False]
+        assert not np.signbit(given[1]).any()
+
     def test_argument_that_became_something_else(self, root: Session) -> None:
         """Is an argument that is no plain data any more marked as such?"""
         outcome = call(root, "def f(x):\n    x.append(f)\n    return 1", [1])
