@@ -42,6 +42,7 @@ _HTML_TAGS = nh3.ALLOWED_TAGS - {"img", "map", "area", "h1", "h2"}
 _CELL = {"colspan", "rowspan"}
 _HTML_ATTRIBUTES = {"th": _CELL | {"scope"}, "td": _CELL, "a": {"href"}}
 
+_PLAIN = re.compile(r"[\t\n -~]*")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -66,6 +67,8 @@ def plain_text(text: Any) -> str:
         text = "".join(line for line in text if isinstance(line, str))
     if not isinstance(text, str):
         return ""
+    if _PLAIN.fullmatch(text):  # most are; an image's would be gone through many times below
+        return text
     text = _ANSI.sub("", text.replace("\r\n", "\n"))
     # A terminal goes back to the line's start at a carriage return: what a progress bar wrote last is what stays.
     text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

@@ -7,11 +7,13 @@ import shutil
 import struct
 import zlib
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbgrader.api import Gradebook
 from playwright.sync_api import sync_playwright
+from pygments.lexers import PythonLexer
 
 from autograder import feedback
 from autograder.gradebook import save
@@ -19,6 +21,7 @@ from autograder.intake import Submission, SubmittedCell
 from autograder.rebuild import rebuild
 from autograder.report import CellRun
 
+ROOT = Path(__file__).parents[2]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m"
 
 
@@ -83,6 +86,18 @@ def written(course, report, notebook):
     path = feedback.write(course, report, notebook)
     assert path == course.feedback_path("ada", "small")
     return path.read_text(encoding="utf-8")
+
+
+def test_code_has_the_colours_that_pygments_gives_it():
+    """Also where a line starts, and within strings."""
+    programs = [
+        *(path.read_text(encoding="utf-8") for path in (ROOT / "autograder").rglob("*.py")),
+        '''def f(x: int) -> int:\n  """A ( b."""\n\t  \'\'\'c = [1]\'\'\'\n  return x@x**2 if x != .5 else ...''',
+        "  #!shebang\n#!no = shebang\nmatch = x\nmatch (x):\n  case [a, *_]: f'{x = !r:>{w}} {{}}'\n",
+        "from . import (a,\n b)\nx = lambda *a: a ; \\\n y\u00a0= x.  y := ~x # ( = )\n\r\n'open ( = \n",
+    ]
+    for program in programs:
+        assert list(feedback._LEXER.get_tokens(program)) == list(PythonLexer().get_tokens(program))
 
 
 def test_the_page_says_what_was_found(course, full, rebuilt):

@@ -252,6 +252,66 @@ def test_late_submissions_pay_what_the_courses_rule_says(course, report, rebuilt
     assert standing(course, "ada", "small").late_penalty == 1.0
 
 
+def test_a_first_grading_pays_for_being_late_too(course, report, rebuilt, opened):
+    with opened() as book:
+        book.update_or_create_assignment("small", duedate="2026-01-10 12:00:00 UTC")
+    folder = course.submission_folder("ada", "small")
+    folder.mkdir(parents=True)
+    (folder / "timestamp.txt").write_text("2026-01-10 13:00:00 UTC")
+    course.config.LateSubmissionPlugin.penalty_method = "zero"
+    save(course, report, rebuilt)
+    with opened() as book:
+        assert book.find_submission("small", "ada").total_seconds_late == 3600
+    assert standing(course, "ada", "small").late_penalty == 1.0
+
+
+def rows(submission):
+    """What a submission consists of in the gradebook: by the names of notebooks and cells, without ids."""
+    return {
+        notebook.name: (
+            (notebook.flagged, notebook.late_submission_penalty),
+            {
+                grade.name: (
+                    grade.auto_score,
+                    grade.manual_score,
+                    grade.extra_credit,
+                    grade.needs_manual_grade,
+                )
+                for grade in notebook.grades
+            },
+            {comment.name: (comment.auto_comment, comment.manual_comment) for comment in notebook.comments},
+        )
+        for notebook in submission.notebooks
+    }
+
+
+def test_a_new_submission_has_the_rows_that_nbgrader_would_add(course, report, rebuilt, opened):
+    with opened() as book:
+        book.add_student("ada", first_name="Ada")
+        book.add_assignment("small")
+        for name in ("other", "without cells"):
+            book.add_notebook(name, "small")
+        book.add_grade_cell("check", "other", "small", max_score=1, cell_type="code")
+        book.add_solution_cell("answer", "other", "small")
+        book.add_task_cell("task", "other", "small", max_score=2, cell_type="markdown")
+    save(course, report, rebuilt)
+    save(course, dataclasses.replace(report, student="bob"), rebuilt)
+    with opened() as book:
+        book.add_student("zoe")
+        with book.db.no_autoflush:  # nbgrader reads from half-made objects, of which SQLAlchemy warns
+            expected = rows(book.add_submission("small", "zoe"))
+        assert set(expected["other"][1]) == {"check", "task"}
+        assert set(expected["other"][2]) == {"answer", "task"}
+        expected["small"] = (
+            expected["small"][0],
+            {"check_entropy": (1.0, None, None, False), "free_response": (None, None, None, True)},
+            {"entropy": (comment(opened, "entropy")[0], None), "free_response": (None, None)},
+        )
+        for student in ("ada", "bob"):
+            assert rows(book.find_submission("small", student)) == expected
+        assert book.find_student("ada").first_name == "Ada"  # who was known already stays as they were
+
+
 def test_students_without_results(course):
     assert manual_marks(course, "nobody", "small") == {}
     assert standing(course, "nobody", "small") is None
