@@ -92,6 +92,7 @@ _CELLS = (
     .outerjoin(BaseCell, BaseCell.notebook_id == Notebook.id)
     .outerjoin(Student, Student.id == bindparam("student"))
     .where(Assignment.name == bindparam("assignment"))
+    .order_by(Notebook.name, BaseCell.name)
 )
 _STANDING = _of_submission(
     select(
