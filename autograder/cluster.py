@@ -28,7 +28,18 @@ import distributed
 from distributed import Client, LocalCluster, Security, Worker, as_completed, get_worker
 from distributed.comm import CommClosedError
 
-from autograder import attempt, check, checks, exercises, grade, intake, preload, rebuild, unix_sockets
+from autograder import (
+    attempt,
+    check,
+    checks,
+    exercises,
+    grade,
+    intake,
+    preload,
+    processors,
+    rebuild,
+    unix_sockets,
+)
 from autograder.grade import Graded, Task, failure, grade_submission
 from autograder.sandbox import Limits, Sandbox
 
@@ -144,7 +155,8 @@ def connect(scheduler: str | None, jobs: int, assignment: str) -> Iterator[Clien
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
         # The server that workers are forked from may have been killed: its successor has not imported this.
-        "distributed.worker.preload": ["autograder.unix_sockets"],
+        "distributed.worker.preload": ["autograder.unix_sockets", "autograder.processors"],
+        processors.WORKERS: jobs,
     }
     with dask.config.set(quiet), _without_tracebacks():
         if scheduler:

@@ -12,6 +12,9 @@ gc.disable()
 # of a second, for a check of JSON that no notebook's schema asks for.
 sys.modules.setdefault("rfc3987_syntax", None)
 
+# The same for nbconvert's Beautiful Soup, which imports a language of selectors: nothing here selects from a page.
+sys.modules.setdefault("soupsieve", ModuleType("soupsieve"))
+
 # nbgrader imports its pages for Jupyter's server whatever is asked of it, and with them the server.
 for _name in ("assignment_list", "course_list", "formgrader", "validate_assignment"):
     _page = ModuleType(f"nbgrader.server_extensions.{_name}")

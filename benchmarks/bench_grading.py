@@ -189,9 +189,11 @@ def _assertions(exercise: Exercise) -> str:
 
 def _parts(folder: Path) -> dict[str, float]:
     """Grade the class as an instructor does, from nothing; the seconds of each part of the run, told by what it prints."""
-    for results in ("autograded", "feedback"):
-        shutil.rmtree(folder / results, ignore_errors=True)
-    (folder / "gradebook.db").unlink(missing_ok=True)
+    # Set aside, not deleted: a file system takes longer to make files where as many have just been deleted.
+    aside = Path(tempfile.mkdtemp(dir=folder.parent))
+    for results in ("autograded", "feedback", "gradebook.db"):
+        if (folder / results).exists():
+            (folder / results).rename(aside / results)
     with tempfile.TemporaryFile("w+") as printed:
         start = time.perf_counter()
         process = subprocess.Popen(

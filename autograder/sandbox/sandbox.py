@@ -205,7 +205,11 @@ class Sandbox:
     def _start_copy(self) -> bool:
         """Have the fork server copied from another one; whether that could be done."""
         ours, theirs = socket.socketpair()
-        options = {"limits": asdict(self.limits), "isolation": self._isolation}
+        options = {
+            "limits": asdict(self.limits),
+            "isolation": self._isolation,
+            "processors": sorted(os.sched_getaffinity(0)),
+        }
         with theirs:
             asked = original.request_copy(self._bwrap, theirs.fileno(), options)
         self._control = Connection(ours, 2**20)

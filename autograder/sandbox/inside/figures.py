@@ -9,6 +9,7 @@ from IPython.core.pylabtools import print_figure
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.spines import Spine
 from matplotlib.transforms import Bbox
 from PIL import Image
@@ -70,6 +71,8 @@ def _is_beyond(figure: Figure, frame: Bbox) -> bool:
     Axes and their spines ask for all ticks once more. What they have leaves the frame over its edge, where pixels tell.
     """
     artists = [a for a in figure.get_default_bbox_extra_artists() if not isinstance(a, Axes | Spine)]
+    # A legend would be laid out anew. Its ground is where it has been drawn.
+    artists = [a.legendPatch if isinstance(a, Legend) else a for a in artists]
     boxes = [artist.get_tightbbox(figure.canvas.renderer) for artist in artists]
     left, bottom, right, top = frame.extents * figure.dpi
     return any(

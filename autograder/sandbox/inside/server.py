@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernel, namespaces, session, shell, watchdog
+from . import fonts, kernel, namespaces, session, shell, watchdog  # fonts before what imports Matplotlib
 from .channel import NO_NONCE, adopt, receive, send
 
 SAMPLE_SECONDS = 0.2
@@ -32,6 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a handler would let a submission interrupt its keeper
     control = adopt(int(sys.argv[1]))
     options = json.loads(sys.argv[2])
+    fonts.keep_in_memory()
     prepared = shell.create()
     _warm_up(prepared)
     for entry in os.scandir(os.environ["HOME"]):  # what the warm-up left there
@@ -62,7 +63,11 @@ def _serve_copies(requests: socket.socket, prepared: shell.Shell) -> None:
 
         def serve(options: bytes = options, descriptors: list[int] = descriptors) -> None:
             requests.close()
-            _serve(adopt(descriptors[0]), prepared, json.loads(options))
+            asked = json.loads(options)
+            os.sched_setaffinity(
+                0, asked["processors"]
+            )  # those of whoever asks; this process was started by another
+            _serve(adopt(descriptors[0]), prepared, asked)
 
         namespaces.start_server(serve)
         os.close(descriptors[0])

@@ -1,5 +1,6 @@
 """Sandboxes whose servers are copies of one: are they as far apart as if each had been started for itself?"""
 
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -55,6 +56,19 @@ def test_files_are_apart(two: tuple[Sandbox, Sandbox]) -> None:
             assert session.run(f"open('{place}/mine', 'w').close()", "<cell>", 10).error == ""
             seen = neighbour.run(f"import os; print(os.listdir('{place}'))", "<cell>", 10)
             assert seen.outputs[0]["text"] == "[]\n"
+
+
+def test_processors_are_those_of_who_asks(started: subprocess.Popen) -> None:
+    """Does a submission run where the worker runs that asks it?"""
+    before = os.sched_getaffinity(0)
+    for processors in ({min(before)}, {max(before)}, before):
+        os.sched_setaffinity(0, processors)
+        try:
+            with Sandbox() as sandbox, sandbox.submission() as session:
+                (output,) = session.run("import os\nsorted(os.sched_getaffinity(0))", "<cell>", 10).outputs
+        finally:
+            os.sched_setaffinity(0, before)
+        assert output["data"]["text/plain"] == str(sorted(processors))
 
 
 def test_limits_are_those_of_the_sandbox(started: subprocess.Popen) -> None:
