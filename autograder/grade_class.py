@@ -120,9 +120,8 @@ def grade(
         ThreadPoolExecutor(1) as beside,
     ):
         to_do = (read_task(course, *task) for task in tasks)
-        started = beside.submit(
-            _start, client, to_do, limits, isolation
-        )  # they go on while the gradebook is imported and opened
+        # Workers grade while the gradebook is imported and opened.
+        started = beside.submit(_start, client, to_do, limits, isolation)
         with gradebook.kept_open(course, assignment):
             try:
                 isolated, graded = started.result()

@@ -21,7 +21,7 @@ def main() -> NoReturn:
         from autograder.preload import start_first
 
         start_first(sys.argv[2:3])
-        for name in ("gradebook", "feedback", "doctor"):  # half a second, in which workers grade already
+        for name in ("gradebook", "feedback", "doctor"):  # workers grade while they are imported
             light.later(f"autograder.{name}")
     from autograder.cli import main as run
 
