@@ -239,7 +239,7 @@ def _cells(notebook: NotebookNode, functions: set[str]) -> Iterator[_Cell]:
 
 
 class _Lexer(PythonLexer):
-    """Finds what Pygments' lexer finds, and the commonest of it first: there some forty rules are tried before."""
+    """Finds what Pygments' lexer finds, and the commonest of it first: there, most other rules are tried before."""
 
     tokens: ClassVar = {
         **PythonLexer.tokens,

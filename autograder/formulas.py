@@ -68,9 +68,9 @@ def mathml(tex: str, display: bool) -> str | None:
         return None
     try:
         formula = convert_to_element(tex, display="block" if display else "inline")
-        return ElementTree.tostring(_anew(formula), encoding="unicode")
     except Exception:  # noqa: BLE001 - a stranger's formula may fail anywhere in the converter, whose errors have no common base
         return None
+    return ElementTree.tostring(_anew(formula), encoding="unicode")
 
 
 def _anew(element: ElementTree.Element) -> ElementTree.Element:

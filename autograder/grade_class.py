@@ -242,9 +242,9 @@ def _pending(
     digest = assignment_digest(course, assignment)
     for student in students:
         graded = None if force else graded_as(course, student, assignment)
-        if graded is not None:
-            submission = read_submission(course.submission_folder(student, assignment), assignment)[1]
-        if graded is None or graded != (submission, digest):
+        folder = course.submission_folder(student, assignment)
+        # What was never graded need not be read to tell that.
+        if graded is None or graded != (read_submission(folder, assignment)[1], digest):
             yield student, assignment, digest
 
 

@@ -117,7 +117,7 @@ def grade_folder(course: Course, assignment: str, folder: Path, isolation: str) 
     try:
         with Sandbox(course.limits(), isolation=isolation) as sandbox:
             return grade_submission(task, sandbox).report
-    except Exception as error:  # noqa: BLE001 - Gradescope shows a student nothing unless results.json is there, whatever went wrong
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the report says so: without results.json Gradescope shows a student nothing
         print(f"autograder: {error}", file=sys.stderr)  # Gradescope shows it to the instructor
         return failure(task, error).report
 

@@ -1,7 +1,7 @@
 """Divides this machine's processors among the workers of a local cluster, imported by each of them as it starts.
 
-A worker and the sessions that it asks take turns, many times a submission. On one processor they hand over in microseconds, with
-their memory still in its caches; and a submission that takes all it can get takes it from its own worker alone.
+A worker and the sessions that it asks take turns, many times a submission. On one processor none has to wake another up, and memory
+stays in its caches; and a submission that takes all it can get takes it from its own worker alone.
 """
 
 from __future__ import annotations

@@ -365,7 +365,7 @@ def _try_one(exercise: Exercise, cells: dict[str, str], mutant: Mutant, sender) 
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, in_use + MEMORY))
     try:
         scope = _namespace(cells | {exercise.function: mutant.code})
-    except Exception:  # noqa: BLE001 - a mutant may fail in any way, and one that does is told from the original: that is the answer sent
+    except Exception:  # noqa: BLE001 - a mutant is wrong code that may raise anything when it is run, and then does not pass
         sender.send(False)
         return
     sender.send(_judge(exercise, scope[exercise.function], 0).points == 1.0)

@@ -238,21 +238,10 @@ def test_a_lock_that_goes_away_is_waited_for(monkeypatch):
     assert gradebook._unless_locked(busy_twice) == "done"
 
 
-def test_late_submissions_pay_what_the_courses_rule_says(course, report, rebuilt, opened):
-    save(course, report, rebuilt)
-    with opened() as book:
-        book.update_or_create_assignment("small", duedate="2026-01-10 12:00:00 UTC")
-    folder = course.submission_folder("ada", "small")
-    folder.mkdir(parents=True)
-    (folder / "timestamp.txt").write_text("2026-01-10 13:00:00 UTC")
-    course.config.LateSubmissionPlugin.penalty_method = "zero"
-    save(course, report, rebuilt)
-    with opened() as book:
-        assert book.find_submission("small", "ada").total_seconds_late == 3600
-    assert standing(course, "ada", "small").late_penalty == 1.0
-
-
-def test_a_first_grading_pays_for_being_late_too(course, report, rebuilt, opened):
+@pytest.mark.parametrize("graded_before", [True, False])
+def test_late_submissions_pay_what_the_courses_rule_says(course, report, rebuilt, opened, graded_before):
+    if graded_before:
+        save(course, report, rebuilt)
     with opened() as book:
         book.update_or_create_assignment("small", duedate="2026-01-10 12:00:00 UTC")
     folder = course.submission_folder("ada", "small")

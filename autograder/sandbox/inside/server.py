@@ -80,7 +80,7 @@ def _warm_up(prepared: shell.Shell) -> None:
         "import matplotlib.pyplot as plt\n"
         "plt.figure()\nplt.plot([0, 1], label='$x$')\nplt.legend()\nplt.title('a')"
     )
-    np.random.seed(0)  # noqa: NPY002 - not for our own draws: students' code draws from the global state, which has to be the same for all
+    np.random.seed(0)  # noqa: NPY002 - students' code may draw from NumPy's global state, which has to be the same for all
     for text in (figure, "[1, 2.5]", "await __import__('asyncio').sleep(0)", "1 / 0"):
         prepared.run(text, "<warm-up>", limits)
     prepared.reset(new_session=True)

@@ -62,7 +62,7 @@ def test_as_matplotlib_does_it(program: str, tmp_path: Path) -> None:
 
 def test_the_position_in_a_font_is_a_sessions_own(root: Session) -> None:
     """Two copies of a state draw at the same time, with a font that was loaded before they were copied."""
-    start = "import io, threading\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\nfigure.savefig(io.BytesIO())"
+    start = "import io\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\nfigure.savefig(io.BytesIO())"
     assert root.run(start, "<cell>", 10).error == ""
     draw = (
         "def drawn(turns):\n"
@@ -77,6 +77,7 @@ def test_the_position_in_a_font_is_a_sessions_own(root: Session) -> None:
     )
     assert root.run(draw, "<cell>", 10).error == ""
     right = root.call("drawn", (1,), 30).value
+    assert len(right) == 1
     in_background = "import os\nif os.fork() == 0:\n    drawn(100)\n    os._exit(0)"
     state = root.fork()
     assert state.run(in_background, "<cell>", 10).error == ""
