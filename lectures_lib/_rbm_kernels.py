@@ -64,8 +64,8 @@ class Member(NamedTuple):
     panels, whole : Layer
     chains : ndarray, shape (panels, rows, STRIDE) if the visible layer is in panels, else (1, rows, size of the whole layer)
         No rows unless they persist.
-    squares : ndarray, shape (panels,)
-        Squared error of an epoch's reconstructions: by panel, or all in the first.
+    squares : ndarray, shape (epochs, panels)
+        Squared error of each epoch's reconstructions: by panel, or all in the first.
     """
 
     first_panel: int
@@ -86,7 +86,6 @@ class Settings(NamedTuple):
     whole_size: int
     batch_size: int
     num_steps: int
-    rate: float
     momentum: float
     weight_decay: float
 
@@ -102,18 +101,26 @@ class Meeting(NamedTuple):
 
 
 @njit(**_KERNEL)
-def train(own, size, gate, X, order, settings, parts):
-    """Steps of ascent, a batch of the rows `order` of X each."""
+def train(own, size, gate, X, orders, rates, settings, parts):
+    """Epochs of ascent, each at a rate of its own: steps of a batch of X each, whose rows come in the order `orders` (epochs, n)."""
     meeting, number = Meeting(size, gate, parts), 0
+    for epoch in range(len(orders)):
+        number = _train_epoch(own, meeting, number, X, orders[epoch], rates[epoch], settings, epoch)
+
+
+@njit(**_KERNEL)
+def _train_epoch(own, meeting, number, X, order, rate, settings, epoch):
+    """Steps of an epoch; returns the number of meetings so far, as all that may meet."""
     persistent = own.chains.shape[1] > 0
-    own.squares[:] = 0
+    for p in range(own.squares.shape[1]):
+        own.squares[epoch, p] = 0
     for start in range(0, order.size, settings.batch_size):
         n = min(settings.batch_size, order.size - start)
         m = own.chains.shape[1] if persistent else n
-        _take_batch(own, X, order[start : start + n], settings)
+        _take_batch(own, X, order, start, n, settings)
         number = _draw_hidden(own, meeting, number, 0, n, settings)
         number = _draw_visible(own, meeting, number, n, n, settings)
-        _add_squares(own, n, settings)
+        _add_squares(own, n, settings, epoch)
         if persistent:
             _set_model(own, n, settings)
         for _ in range(settings.num_steps if persistent else settings.num_steps - 1):
@@ -122,57 +129,64 @@ def train(own, size, gate, X, order, settings, parts):
         if persistent:
             _keep_model(own, n, settings)
         number = _negative_means(own, meeting, number, n, m, settings)
-        _ascend(own, n, m, settings)
+        _ascend(own, n, m, rate, settings)
+    return number
 
 
 @njit(**_KERNEL)
-def _take_batch(own, X, rows, settings):
-    """Lay out the visible units of data."""
+def _take_batch(own, X, order, start, n, settings):
+    """Lay out the visible units of n data."""
     if settings.visible_in_panels:
         for p in range(len(own.W)):
             first = (own.first_panel + p) * settings.width
             units = own.panels.units[p]
-            for i in range(rows.size):
+            for i in range(n):
                 for j in range(min(settings.width, X.shape[1] - first)):
-                    units[i, j] = X[rows[i], first + j]
+                    units[i, j] = X[order[start + i], first + j]
     else:
         units = own.whole.units
-        for i in range(rows.size):
+        for i in range(n):
             for j in range(X.shape[1]):
-                units[i, j] = X[rows[i], j]
+                units[i, j] = X[order[start + i], j]
 
 
 @njit(**_KERNEL)
 def _set_model(own, n, settings):
     """Continue the chains that persist."""
-    end = n + own.chains.shape[1]
-    if settings.visible_in_panels:
-        own.panels.units[:, n:end] = own.chains
-    else:
-        own.whole.units[n:end] = own.chains[0]
+    for p in range(len(own.chains)):
+        units = own.panels.units[p] if settings.visible_in_panels else own.whole.units
+        _copy(own.chains[p], 0, units, n, own.chains.shape[1])
 
 
 @njit(**_KERNEL)
 def _keep_model(own, n, settings):
     """Keep the chains for the next batch."""
-    end = n + own.chains.shape[1]
-    if settings.visible_in_panels:
-        own.chains[:] = own.panels.units[:, n:end]
-    else:
-        own.chains[0] = own.whole.units[n:end]
+    for p in range(len(own.chains)):
+        units = own.panels.units[p] if settings.visible_in_panels else own.whole.units
+        _copy(units, n, own.chains[p], 0, own.chains.shape[1])
 
 
 @njit(**_KERNEL)
-def _add_squares(own, n, settings):
+def _copy(source, first, target, to, count):
+    """Copy rows first, ... to rows to, ..."""
+    for i in range(count):
+        for j in range(target.shape[1]):
+            target[to + i, j] = source[first + i, j]
+
+
+@njit(**_KERNEL)
+def _add_squares(own, n, settings, epoch):
     """Add the squared errors of the reconstructions drawn last."""
     if settings.visible_in_panels:
         for p in range(len(own.W)):
             for i in range(n):
                 units, means = own.panels.units[p, i], own.panels.others[p, i]
-                own.squares[p] += _squared_distance(units, means, settings.width)
+                own.squares[epoch, p] += _squared_distance(units, means, settings.width)
     elif own.first_panel == 0:
         for i in range(n):
-            own.squares[0] += _squared_distance(own.whole.units[i], own.whole.others[i], settings.whole_size)
+            own.squares[epoch, 0] += _squared_distance(
+                own.whole.units[i], own.whole.others[i], settings.whole_size
+            )
 
 
 @njit(**_KERNEL)
@@ -231,25 +245,26 @@ def _fields_of_whole(own, meeting, number, panels, first, count, settings, field
     for p in range(len(own.W)):
         multiply_transposed(panels[p][first:], own.W[p], settings.width, count, parts[own.first_panel + p])
     _team.meet(meeting.gate, meeting.size, number)
-    fields[:count] = 0
-    for panel in range(len(parts)):
-        _add(fields[:count].reshape(-1), parts[panel].reshape(-1))
+    _copy(parts[0], 0, fields, 0, count)
+    for panel in range(1, len(parts)):
+        _add(parts[panel], fields, count)
     return number
 
 
 @njit(**_KERNEL)
-def _add(total, part):
-    """Add the first numbers of the part."""
-    for i in range(total.size):
-        total[i] += part[i]
+def _add(part, total, count):
+    """Add the first rows of the part."""
+    for i in range(count):
+        for j in range(total.shape[1]):
+            total[i, j] += part[i, j]
 
 
 @njit(**_KERNEL)
-def _ascend(own, n, m, settings):
+def _ascend(own, n, m, rate, settings):
     """The step itself, with momentum: speed = momentum speed + rate / n (gradient - n weight_decay parameter)."""
     panels, whole, gradient = own.panels, own.whole, own.gradient
     kind = gradient.dtype.type
-    momentum, rate, scale = kind(settings.momentum), kind(settings.rate / n), kind(n / m)
+    momentum, rate, scale = kind(settings.momentum), kind(rate / n), kind(n / m)
     decay = kind(settings.weight_decay * n)
     # Of hidden units, those of the model have their weight and sign already.
     panel_weight, whole_weight = (-scale, kind(1)) if settings.visible_in_panels else (kind(1), -scale)
@@ -292,15 +307,18 @@ def hidden_means(X, W, bias):
     """σ(X W + bias), as between the layers of a network: on one thread, and without BLAS, whose own would take a core from the next."""
     n, depth, block = len(X), (len(W) + ROWS - 1) // ROWS * ROWS, 64
     means = np.empty((n, bias.size), X.dtype)
-    panel, units = np.empty((depth, STRIDE), X.dtype), np.zeros((block, depth), X.dtype)
+    panel, units = np.zeros((depth, STRIDE), X.dtype), np.zeros((block, depth), X.dtype)
     fields = np.empty((block, STRIDE), X.dtype)
     for first in range(0, bias.size, WIDTH):
         width = min(WIDTH, bias.size - first)
-        panel[:] = 0
-        panel[: len(W), :width] = W[:, first : first + width]
+        for d in range(len(W)):
+            for j in range(WIDTH):
+                panel[d, j] = W[d, first + j] if j < width else 0
         for start in range(0, n, block):
             count = min(block, n - start)
-            units[:count, : len(W)] = X[start : start + count]
+            for i in range(count):
+                for d in range(len(W)):
+                    units[i, d] = X[start + i, d]
             multiply(units, panel, WIDTH, 0, count, fields)
             for i in range(count):
                 for j in range(width):
@@ -340,7 +358,6 @@ def _squared_distance(a, b, size):
 def multiply(units, W, width, first, count, out):
     """out = units W for rows first, ...; as many rows as make a multiple of 8."""
     depth = units.shape[1]
-    units, W, out = units.reshape(-1), W.reshape(-1), out.reshape(-1)
     for j in range(0, width, COLUMNS):
         for i in range(first, first + count, ROWS):
             multiply_tile(depth, units, i * depth, depth, 1, W, j, out, i * STRIDE + j)
@@ -350,7 +367,6 @@ def multiply(units, W, width, first, count, out):
 def gradient_of(units, means, width, count, out):
     """out = unitsᵀ means, of the first rows."""
     depth = units.shape[1]
-    units, means, out = units.reshape(-1), means.reshape(-1), out.reshape(-1)
     for j in range(0, width, COLUMNS):
         for d in range(0, depth, ROWS):
             multiply_tile(count, units, d, 1, depth, means, j, out, d * STRIDE + j)
@@ -360,7 +376,6 @@ def gradient_of(units, means, width, count, out):
 def multiply_transposed(samples, W, width, count, out):
     """out = samples Wᵀ; as many rows as make a multiple of 4."""
     depth = len(W)
-    samples, W, out = samples.reshape(-1), W.reshape(-1), out.reshape(-1)
     for i in range(0, count, SIDE):
         for d in range(0, depth, SIDE):
             dot_tile(width, samples, i * STRIDE, W, d * STRIDE, out, i * depth + d, depth)

@@ -2,7 +2,7 @@
 
 Compilers prefer vectors of half the width where a whole one might slow the clock, and don't keep a tile of sums in registers by
 themselves. So these two are written in LLVM's own terms, for float32 and float64; a processor with narrower registers takes two or four
-of them for a vector. Matrices are given flat, with the position of an entry.
+of them for a vector. Matrices are contiguous, and the position of an entry is that in the flat array.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def multiply_tile(depth, a, first, to_row, to_next, b, column, out, at):
     With `to_row` and `to_next` swapped, a is taken transposed.
     """
     i, j, k = np.arange(ROWS)[:, None], np.arange(COLUMNS), np.arange(depth)
+    a, b, out = a.reshape(-1), b.reshape(-1), out.reshape(-1)
     rows = a[first + i * to_row + k * to_next]
     out[at + i * STRIDE + j] = rows @ b[column + k[:, None] * STRIDE + j]
 
@@ -43,6 +44,7 @@ def dot_tile(length, a, first, b, row, out, at, to_row):
     The length is a multiple of 16.
     """
     i, j, k = np.arange(SIDE)[:, None], np.arange(SIDE), np.arange(length)
+    a, b, out = a.reshape(-1), b.reshape(-1), out.reshape(-1)
     out[at + i * to_row + j] = a[first + i * STRIDE + k] @ b[row + j[:, None] * STRIDE + k].T
 
 
@@ -122,6 +124,8 @@ def _dotted(typing, length, a, first, b, row, out, at, to_row):
 
 def _operands(context, builder, signature, args):
     """Pointers to the first entries of arrays, and integers of 64 bits."""
+    if any(isinstance(kind, types.Array) and kind.layout != "C" for kind in signature.args):
+        raise TypeError(f"expected contiguous arrays, got {signature.args}")
     return [
         context.make_array(kind)(context, builder, arg).data
         if isinstance(kind, types.Array)

@@ -317,18 +317,32 @@ def fit(
     X = np.require(X, requirements=["C", "W"])  # the one kind of array that the kernel is compiled for
     # Chains that persist keep their number; else a batch is never larger than the data.
     size = batch_size if persistent else min(batch_size, len(X))
-    trainer = _Trainer(machine, size, num_steps, persistent, rng)
+    # Epochs go into the kernel together, as far as nobody wants to hear of each and a call stays short enough to be interrupted.
+    at_once = 1 if callback is not None else max(1, AT_ONCE // (len(X) * max(machine.W.size, 4096)))
+    trainer = _Trainer(machine, size, num_steps, persistent, min(at_once, num_epochs), rng)
     errors = np.empty(num_epochs)
-    for epoch in range(num_epochs):
-        rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
-        if not 0 < rate < np.inf:
-            raise ValueError(f"learning_rate: expected above 0, got {rate} in epoch {epoch}")
-        order = rng.permutation(len(X))
-        errors[epoch] = trainer.epoch(X, order, rate, momentum, weight_decay) / X.size
+    for first in range(0, num_epochs, at_once):
+        epochs = range(first, min(first + at_once, num_epochs))
+        rates = np.array([_rate(learning_rate, epoch) for epoch in epochs])
+        orders = np.array([rng.permutation(len(X)) for _ in epochs])
+        errors[epochs.start : epochs.stop] = trainer.epochs(X, orders, rates, momentum, weight_decay) / X.size
         if callback is not None:
-            callback(Epoch(epoch + 1, machine, float(errors[epoch])))
+            callback(Epoch(first + 1, machine, float(errors[first])))
     return Fit(validate(machine), errors)
 
+
+def _rate(learning_rate: float | Callable[[int], float], epoch: int) -> float:
+    """The rate of an epoch, from 0."""
+    rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
+    if not 0 < rate < np.inf:
+        raise ValueError(f"learning_rate: expected above 0, got {rate} in epoch {epoch}")
+    return float(rate)
+
+
+AT_ONCE = 1 << 31
+"""Work, in rows of data times weights, of the epochs that go into the kernel together: some tenths of a second. Each call starts threads,
+which takes some tenths of a millisecond.
+"""
 
 ENOUGH = 700_000
 """Work of a step from which it is shared among threads: below, their meeting, and one that is held up, cost more than is saved."""
@@ -337,9 +351,10 @@ ENOUGH = 700_000
 class _Trainer:
     """Steps of contrastive divergence on one machine, in arrays that are laid out once (see `_rbm_kernels`)."""
 
-    def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, rng):
+    def __init__(self, machine: RBM, batch_size: int, num_steps: int, persistent: bool, at_once: int, rng):
         num_visible, num_hidden = machine.W.shape
         self.machine, self.batch_size, self.num_steps = machine, int(batch_size), int(num_steps)
+        self.at_once = at_once
         self.visible_in_panels = num_visible > num_hidden
         shared = (batch_size + 20) * machine.W.size >= ENOUGH  # the update takes as long as 20 rows
         self.width = _panel_width(max(machine.W.shape), shared)
@@ -375,7 +390,7 @@ class _Trainer:
                 (panels.size, len(chains), STRIDE) if self.visible_in_panels else (1, len(chains), depth),
                 W.dtype,
             ),
-            squares=_pages((panels.size,), np.float64),
+            squares=_pages((self.at_once, panels.size), np.float64),
         )
         member.panels.bias[...] = -np.inf
         for p, (panel, size) in enumerate(self._slices(member)):
@@ -407,18 +422,21 @@ class _Trainer:
         ends = np.minimum(starts + self.width, max(self.machine.W.shape))
         return [(slice(start, end), end - start) for start, end in zip(starts, ends, strict=True)]
 
-    def epoch(self, X: np.ndarray, order: np.ndarray, rate: float, momentum: float, decay: float) -> float:
-        """Move the machine by one batch after the other, in this order; returns the squared error of their reconstructions."""
+    def epochs(
+        self, X: np.ndarray, orders: np.ndarray, rates: np.ndarray, momentum: float, decay: float
+    ) -> np.ndarray:
+        """Move the machine by one batch after the other, in each epoch's order; returns the squared error of its reconstructions."""
         W, bias, whole_bias = self._roles()
         sizes = self.width, whole_bias.size, self.batch_size, self.num_steps
-        settings = Settings(self.visible_in_panels, *sizes, float(rate), float(momentum), float(decay))
-        _team.run(train, self.members, X, order, settings, self.parts)
+        settings = Settings(self.visible_in_panels, *sizes, float(momentum), float(decay))
+        _team.run(train, self.members, X, orders, rates, settings, self.parts)
         for member in self.members:
             for p, (panel, size) in enumerate(self._slices(member)):
                 W[:, panel] = member.W[p, : whole_bias.size, :size]
                 bias[panel] = member.panels.bias[p, :size]
         whole_bias[...] = self.members[0].whole.bias[: whole_bias.size]
-        return float(np.concatenate([member.squares for member in self.members]).sum())
+        squares = np.concatenate([member.squares for member in self.members], axis=1)
+        return squares[: len(orders)].sum(axis=1)
 
 
 def _panel_width(num_units: int, shared: bool) -> int:

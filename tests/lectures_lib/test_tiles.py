@@ -75,3 +75,9 @@ def test_numbers_that_are_not_finite_stay_in_their_entries(dtype):
     expected = np.full((SIDE, SIDE), 16.0)
     expected[1], expected[:, 2] = np.inf, np.nan
     assert np.array_equal(out, expected, equal_nan=True)
+
+
+def test_a_matrix_that_is_not_contiguous_is_refused():
+    a, b, out = np.zeros((16, 70)), np.zeros((70, STRIDE)), np.zeros((16, STRIDE))
+    with pytest.raises(TypeError, match="expected contiguous arrays"):
+        multiplied(3, a[:, ::2], 0, 70, 1, b, 0, out, 0)
