@@ -40,6 +40,25 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def wide_vectors() -> None:
+    """Let the loops of the function that calls this run on the widest vectors: compilers hold back where these might slow the clock."""
+
+
+@overload(wide_vectors, inline="always")
+def _wide_vectors():
+    return lambda: _widened()
+
+
+@intrinsic
+def _widened(typing):
+    def build(context, builder, signature, args):
+        # llvmlite's own `add` knows the attributes without a value alone.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), build
+
+
 @intrinsic
 def _power_of_two(typing, shifted):
     """2^n as a float, from the float n + shift, whose lowest bits are moved into the exponent."""

@@ -15,9 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from lectures_lib._fast_math import FASTMATH, tanh
+from lectures_lib import _lattice_kernels
 from lectures_lib._mean_field_kernels import Flat, ascend_graph, flatten, softened
 from lectures_lib._validation import ising_parameters, real_array, reals, whole
 from lectures_lib.graphical_models import FactorGraph, validate_factor_graph
@@ -441,68 +441,8 @@ def sweep_lattice(mean: np.ndarray, fields: np.ndarray, coupling: float, periodi
         The largest change of a mean.
     """
     changes = np.zeros(min(CHUNKS, 1 + mean.shape[0] // 32), dtype=mean.dtype)
-    _sweep_kernel(mean, fields, mean.dtype.type(coupling), periodic, changes)
+    _lattice_kernels.sweep(mean, fields, mean.dtype.type(coupling), periodic, changes)
     return float(changes.max())
-
-
-@njit(cache=True, parallel=True, fastmath=FASTMATH)
-def _sweep_kernel(mean, fields, coupling, periodic, changes):
-    """A red sweep and a black one that follows a row behind, so that memory is read once.
-
-    Chunks of rows are shared out. A chunk leaves its outermost black rows for the end, since they wait for the red rows of the chunks
-    beside it, whose red rows in turn need them as they were.
-    """
-    rows = mean.shape[0]
-    num_chunks = changes.shape[0]
-    for chunk in prange(num_chunks):
-        target = np.empty_like(mean[0])
-        first, last = chunk * rows // num_chunks, (chunk + 1) * rows // num_chunks - 1
-        for r in range(first, last + 1):
-            change = _update_row(mean, fields, coupling, r, r & 1, periodic, target)
-            changes[chunk] = max(changes[chunk], change)
-            if r - 1 > first:
-                change = _update_row(mean, fields, coupling, r - 1, r & 1, periodic, target)
-                changes[chunk] = max(changes[chunk], change)
-    target = np.empty_like(mean[0])
-    for chunk in range(num_chunks):
-        first, last = chunk * rows // num_chunks, (chunk + 1) * rows // num_chunks - 1
-        for r in range(first, last + 1, max(1, last - first)):  # the first and the last, which may be one
-            change = _update_row(mean, fields, coupling, r, (r + 1) & 1, periodic, target)
-            changes[chunk] = max(changes[chunk], change)
-
-
-@njit(fastmath=FASTMATH, error_model="numpy")
-def _update_row(mean, fields, coupling, r, first, periodic, target):
-    """Update every second spin of row r, from `first` on; returns the largest change.
-
-    The target of all spins is computed, and half of them thrown away: a loop over neighbours in memory is vectorised, and
-    one over every second spin is not.
-    """
-    rows = mean.shape[0]
-    row, field = mean[r], fields[r]
-    # Beyond a free edge there is nothing: the row itself stands in, with weight 0.
-    on, off = row.dtype.type(1), row.dtype.type(0)
-    above, above_weight = (mean[(r - 1) % rows], on) if r > 0 or periodic else (row, off)
-    below, below_weight = (mean[(r + 1) % rows], on) if r + 1 < rows or periodic else (row, off)
-    last = row.size - 1
-    for c in range(1, last):
-        target[c] = tanh(
-            field[c]
-            + coupling * (above_weight * above[c] + below_weight * below[c] + row[c - 1] + row[c + 1])
-        )
-    for c in (0, last):
-        total = above_weight * above[c] + below_weight * below[c]
-        if c > 0 or periodic:
-            total += row[c - 1]  # of spin 0 this is the last one
-        if c < last or periodic:
-            total += row[(c + 1) % row.size]
-        target[c] = tanh(field[c] + coupling * total)
-    change = row.dtype.type(0)
-    for k in range((row.size - first + 1) // 2):
-        c = first + 2 * k
-        change = max(change, abs(target[c] - row[c]))
-        row[c] = target[c]
-    return change
 
 
 def _lattice_bound(fields, coupling, mean, periodic) -> float:

@@ -110,3 +110,18 @@ def test_generator_is_xoshiro128_plus():
         mine[2] ^= shifted
         mine[3] = ((mine[3] << 11) | (mine[3] >> 21)) & mask
         assert fast.uniform(state, 1) * 2**24 == expected
+
+
+def test_a_function_that_asks_for_it_gets_the_widest_vectors():
+    def code(function):
+        function = njit(function)
+        function(np.ones(4))
+        return "".join(function.inspect_llvm().values())
+
+    def wide(x):
+        fast.wide_vectors()
+        return x[0]
+
+    assert '"prefer-vector-width"="512"' in code(wide)
+    assert "prefer-vector-width" not in code(lambda x: x[0])
+    assert wide(np.ones(1)) == 1

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from lectures_lib import _mean_field_kernels, ising, mean_field
+from lectures_lib import _lattice_kernels, _mean_field_kernels, ising, mean_field
 from lectures_lib.graphical_models import FactorGraph, log_partition, log_unnormalized, to_factor_graph
 from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_ising, states_of
 from tests.lectures_lib.test_graphical_models import grid_graph, random_graph, random_net
@@ -118,7 +118,7 @@ def test_interpreted_kernels_give_the_same():
     fields = np.random.default_rng(3).normal(size=(4, 6))
     a, b = np.zeros((4, 6)), np.zeros((4, 6))
     mean_field.sweep_lattice(a, fields, 0.3, True)
-    mean_field._sweep_kernel.py_func(b, fields, 0.3, True, np.zeros(4))
+    _lattice_kernels.sweep.py_func(b, fields, 0.3, True, np.zeros(4))
     np.testing.assert_allclose(a, b, atol=1e-15)
     graph = _mean_field_kernels.flatten(random_graph(np.random.default_rng(4), 4, 5))
     q = np.concatenate(
