@@ -81,21 +81,18 @@ def _limit(n: int, d: int, K: int, time: float) -> str:
 
 
 def _growth() -> Row:
-    d, K = 2, 3
-    per_point, memory = [], []
+    d, K, few, many = 2, 3, 2, 22
     sizes = (10**4, 10**5, 10**6, 10**7)
-    for n in sizes:
-        X, means = _points(n, d, K)
-        # At most 60: the trace of few points comes to stand still to the last digit, and `fit` then stops. At least 20: a fit of
-        # many takes new memory, for which the machine takes one time longer than another by what some iterations last.
-        few, many = 2, 2 + min(60, max(20, 10**7 // n))
-        if em.fit(X, means, max_iter=many, tol=0).num_iter != many:
+    problems = [_points(n, d, K) for n in sizes]
+    works = [lambda num_iter, X=X, m=m: em.fit(X, m, max_iter=num_iter, tol=0) for X, m in problems]
+    for n, work in zip(sizes, works, strict=True):
+        if work(many).num_iter != many:
             raise RuntimeError(f"EM on {n} points stopped before {many} iterations")
-        with one_thread():
-            (time,) = medians_per_step(
-                [lambda num, X=X, m=means: em.fit(X, m, max_iter=num, tol=0)], few, many
-            )
-        per_point.append(time / n)
+    with one_thread():  # the sizes take turns, so that none has the machine's bad minute for itself
+        times = medians_per_step(works, few, many)
+    per_point = [time / n for time, n in zip(times, sizes, strict=True)]
+    memory = []
+    for n, (X, means) in zip(sizes, problems, strict=True):
         tracemalloc.start()
         em.fit(X, means, max_iter=1)
         memory.append(tracemalloc.get_traced_memory()[1] / n)

@@ -17,7 +17,7 @@ from numba.extending import intrinsic, overload
 from lectures_lib._fast_math import FASTMATH, tanh, wide_vectors
 
 BLOCK = 16
-"""tanh is taken of whole blocks: what is left over in a row would otherwise be done number by number, which takes as long as some blocks."""
+"""tanh is taken of whole blocks: what is left over in a row would be done number by number, which takes as long as some blocks."""
 
 
 class Scratch(NamedTuple):
@@ -46,7 +46,7 @@ def sweep(mean, fields, coupling, periodic, changes):
     Chunks of rows are shared out. A chunk leaves its outermost black rows for the end, since they wait for the red rows of the chunks
     beside it, whose red rows in turn need them as they were.
     """
-    rows, columns = mean.shape
+    rows = mean.shape[0]
     num_chunks = changes.shape[0]
     for chunk in prange(num_chunks):
         scratch = _scratch(mean[0])
@@ -77,7 +77,7 @@ def _scratch(row):
 def _update_row(mean, fields, coupling, r, first, periodic, scratch):
     """Update every second spin of row r, from `first` on."""
     wide_vectors()
-    rows, columns = mean.shape
+    columns = mean.shape[1]
     row, count = mean[r], (columns - first + 1) // 2
     field, old, new, change = scratch
     _fields_of_row(mean, fields, coupling, r, periodic, field)

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from lectures_lib import _team
-from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform
+from lectures_lib._fast_math import FASTMATH, sigmoid, softplus_sum, uniform, wide_vectors
 from lectures_lib._tiles import COLUMNS, ROWS, SIDE, STRIDE, dot_tile, multiply_tile
 
 WIDTH = 128
@@ -329,6 +329,7 @@ def hidden_means(X, W, bias):
 @njit(**_KERNEL)
 def activate(field, bias, state, num_units, count, sample):
     """Turn the first rows of fields into means σ(field + bias) in place, and draw units of 0 and 1 from them into `sample`."""
+    wide_vectors()
     on, off = field.dtype.type(1), field.dtype.type(0)
     for i in range(count):
         for j in range(num_units):
@@ -340,6 +341,7 @@ def activate(field, bias, state, num_units, count, sample):
 @njit(**_KERNEL)
 def scaled_means(field, bias, factor, num_units, count):
     """Turn the first rows of fields into factor σ(field + bias) in place."""
+    wide_vectors()
     for i in range(count):
         for j in range(num_units):
             field[i, j] = factor * sigmoid(field[i, j] + bias[j])

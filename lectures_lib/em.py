@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from lectures_lib._fast_math import FASTMATH, exp
+from lectures_lib._fast_math import FASTMATH, exp, wide_vectors
 from lectures_lib._validation import real_array, reals, whole
 
 __all__ = [
@@ -404,6 +404,7 @@ def _pass_kernel(X, means, sums, weights, logs):
     K = means.shape[0]
     num_blocks, num_chunks = -(-n // BLOCK), logs.shape[0]
     for chunk in prange(num_chunks):
+        wide_vectors()
         x = np.empty((d, BLOCK), dtype=X.dtype)
         score = np.empty((K, BLOCK), dtype=X.dtype)
         nearest = np.empty(BLOCK, dtype=X.dtype)
@@ -430,6 +431,7 @@ def _block_posterior(X, first, count, means, x, score, nearest, normaliser):
     Loops run over points: they are many, so that every loop is vectorised, whatever d and K. Dimensions go four at a time, since
     reading and writing the row of sums would take longer than the arithmetic of one.
     """
+    wide_vectors()
     d, K = x.shape[0], means.shape[0]
     half = X.dtype.type(0.5)
     for b in range(count):
@@ -481,6 +483,7 @@ def _responsibilities_kernel(X, means, responsibilities):
     K = means.shape[0]
     num_blocks, num_chunks = -(-n // BLOCK), _num_chunks(n)
     for chunk in prange(num_chunks):
+        wide_vectors()
         x = np.empty((d, BLOCK), dtype=X.dtype)
         score = np.empty((K, BLOCK), dtype=X.dtype)
         nearest = np.empty(BLOCK, dtype=X.dtype)
