@@ -81,7 +81,7 @@ def _limit(n: int, d: int, K: int, time: float) -> str:
 
 
 def _growth() -> Row:
-    d, K, few, many = 2, 3, 2, 22
+    d, K, few, many = 2, 3, 2, 42
     sizes = (10**4, 10**5, 10**6, 10**7)
     problems = [_points(n, d, K) for n in sizes]
     works = [lambda num_iter, X=X, m=m: em.fit(X, m, max_iter=num_iter, tol=0) for X, m in problems]

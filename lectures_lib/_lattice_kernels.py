@@ -40,14 +40,14 @@ class Scratch(NamedTuple):
 
 
 @njit(cache=True, parallel=True, fastmath=FASTMATH)
-def sweep(mean, fields, coupling, periodic, changes):
-    """A red sweep and a black one that follows a row behind, so that memory is read once; `changes`, one of each chunk, is filled.
+def sweep(mean, fields, coupling, periodic, num_chunks):
+    """A red sweep and a black one that follows a row behind, so that memory is read once; returns the largest change.
 
     Chunks of rows are shared out. A chunk leaves its outermost black rows for the end, since they wait for the red rows of the chunks
     beside it, whose red rows in turn need them as they were.
     """
     rows = mean.shape[0]
-    num_chunks = changes.shape[0]
+    changes = np.empty(num_chunks, mean.dtype)
     for chunk in prange(num_chunks):
         scratch = _scratch(mean[0])
         first, last = chunk * rows // num_chunks, (chunk + 1) * rows // num_chunks - 1
@@ -61,7 +61,10 @@ def sweep(mean, fields, coupling, periodic, changes):
         first, last = chunk * rows // num_chunks, (chunk + 1) * rows // num_chunks - 1
         for r in range(first, last + 1, max(1, last - first)):  # the first and the last, which may be one
             _update_row(mean, fields, coupling, r, (r + 1) & 1, periodic, scratch)
-    changes[0] = max(changes[0], scratch.change.max())
+    largest = scratch.change.max()
+    for chunk in range(num_chunks):
+        largest = max(largest, changes[chunk])
+    return largest
 
 
 @njit(error_model="numpy")

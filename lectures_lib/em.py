@@ -14,6 +14,7 @@ sums in float64.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -384,12 +385,24 @@ def fit_restarts(
 
 def _pass(X: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """One reading of the data: weighted sums (K, d) and weights (K,) of the E-step, and the log-likelihood."""
+    sums, weights, logs = _pass_without_constant(X, means)
+    return sums, weights, logs + _constant(X, means)
+
+
+@njit(cache=True)
+def _pass_without_constant(X, means):
+    """As `_pass`, compiled whole: for few points, what NumPy takes for small arrays would tell."""
     num_chunks = _num_chunks(len(X))
-    sums = np.zeros((num_chunks, *means.shape))
-    weights = np.zeros((num_chunks, len(means)))
-    logs = np.zeros(num_chunks)
+    K, d = means.shape
+    sums, weights, logs = np.zeros((num_chunks, K, d)), np.zeros((num_chunks, K)), np.zeros(num_chunks)
     _pass_kernel(X, means, sums, weights, logs)
-    return sums.sum(axis=0), weights.sum(axis=0), float(logs.sum() + _constant(X, means))
+    for chunk in range(1, num_chunks):
+        logs[0] += logs[chunk]
+        for k in range(K):
+            weights[0, k] += weights[chunk, k]
+            for j in range(d):
+                sums[0, k, j] += sums[chunk, k, j]
+    return sums[0], weights[0], logs[0]
 
 
 @njit(cache=True)
@@ -522,6 +535,8 @@ def _nearest_kernel(X, means, labels, squares):
 
 def _means_of(sums: np.ndarray, weights: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Divide sums by weights; components without weight keep their mean."""
+    if weights.all():
+        return (sums / weights[:, None]).astype(kept.dtype)
     empty = weights == 0
     means = sums / np.where(empty, 1.0, weights)[:, None]
     return np.where(empty[:, None], kept, means).astype(kept.dtype)
@@ -529,7 +544,7 @@ def _means_of(sums: np.ndarray, weights: np.ndarray, kept: np.ndarray) -> np.nda
 
 def _constant(X: np.ndarray, means: np.ndarray) -> float:
     """What does not depend on the means: -n (log K + (d/2) log 2π)."""
-    return -len(X) * (np.log(len(means)) + 0.5 * X.shape[1] * np.log(2 * np.pi))
+    return -len(X) * (math.log(len(means)) + 0.5 * X.shape[1] * math.log(2 * math.pi))
 
 
 def _points(X) -> np.ndarray:

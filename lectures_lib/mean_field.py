@@ -440,9 +440,8 @@ def sweep_lattice(mean: np.ndarray, fields: np.ndarray, coupling: float, periodi
     float
         The largest change of a mean.
     """
-    changes = np.zeros(min(CHUNKS, 1 + mean.shape[0] // 32), dtype=mean.dtype)
-    _lattice_kernels.sweep(mean, fields, mean.dtype.type(coupling), periodic, changes)
-    return float(changes.max())
+    num_chunks = min(CHUNKS, 1 + mean.shape[0] // 32)
+    return float(_lattice_kernels.sweep(mean, fields, mean.dtype.type(coupling), periodic, num_chunks))
 
 
 def _lattice_bound(fields, coupling, mean, periodic) -> float:

@@ -118,7 +118,7 @@ def test_interpreted_kernels_give_the_same():
     fields = np.random.default_rng(3).normal(size=(4, 6))
     a, b = np.zeros((4, 6)), np.zeros((4, 6))
     mean_field.sweep_lattice(a, fields, 0.3, True)
-    _lattice_kernels.sweep.py_func(b, fields, 0.3, True, np.zeros(4))
+    _lattice_kernels.sweep.py_func(b, fields, 0.3, True, 4)
     np.testing.assert_allclose(a, b, atol=1e-15)
     graph = _mean_field_kernels.flatten(random_graph(np.random.default_rng(4), 4, 5))
     q = np.concatenate(
