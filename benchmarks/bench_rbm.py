@@ -61,7 +61,7 @@ def _epoch_row(num_hidden: int, batch_size: int, time: float, peer: float) -> Ro
         f"{duration(step)} a batch; its matrix products alone take BLAS {duration(products)}. "
         + (
             "Arithmetic: the products, done where the weights stay in the first caches, then sigmoids and random "
-            "numbers, 0.4 ns each on one thread. Threads exchange the visible fields alone."
+            "numbers. Threads exchange the visible fields alone."
             if batch_size == 100
             else "Ten rows are worked on as sixteen, and beside so few the update, which reads and writes every "
             "weight, is no longer small; steps of little work are left to one thread."
