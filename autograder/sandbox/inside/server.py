@@ -64,9 +64,8 @@ def _serve_copies(requests: socket.socket, prepared: shell.Shell) -> None:
         def serve(options: bytes = options, descriptors: list[int] = descriptors) -> None:
             requests.close()
             asked = json.loads(options)
-            os.sched_setaffinity(
-                0, asked["processors"]
-            )  # those of whoever asks; this process was started by another
+            # The processors of whoever asks: this process was started by another.
+            os.sched_setaffinity(0, asked["processors"])
             _serve(adopt(descriptors[0]), prepared, asked)
 
         namespaces.start_server(serve)
