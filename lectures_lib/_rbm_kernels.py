@@ -26,6 +26,9 @@ from lectures_lib._tiles import COLUMNS, ROWS, SIDE, STRIDE, dot_tile, multiply_
 WIDTH = 128
 """Units of the largest panels: small enough for their weights, and for what a step makes of a batch, to stay in a core's own caches."""
 
+DEPTH = 128
+"""Products are summed in runs of this many terms: what a column of tiles reads again and again then stays in the first cache."""
+
 _KERNEL = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
@@ -58,6 +61,8 @@ class Member(NamedTuple):
     ----------
     first_panel : int
         Its number among those of all threads.
+    starts, widths : ndarray, shape (panels,), int64
+        The first unit of each panel, and its units, with padding.
     W, W_speed : ndarray, shape (panels, size of the whole layer, STRIDE)
     gradient : ndarray, shape (size of the whole layer, STRIDE)
         Of the panel in hand.
@@ -69,6 +74,8 @@ class Member(NamedTuple):
     """
 
     first_panel: int
+    starts: np.ndarray
+    widths: np.ndarray
     W: np.ndarray
     W_speed: np.ndarray
     gradient: np.ndarray
@@ -79,10 +86,9 @@ class Member(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Numbers of a step; the size of the whole layer is that without padding, `width` that of a panel with it."""
+    """Numbers of a step; the size of the whole layer is that without padding."""
 
     visible_in_panels: bool
-    width: int
     whole_size: int
     batch_size: int
     num_steps: int
@@ -138,10 +144,9 @@ def _take_batch(own, X, order, start, n, settings):
     """Lay out the visible units of n data."""
     if settings.visible_in_panels:
         for p in range(len(own.W)):
-            first = (own.first_panel + p) * settings.width
-            units = own.panels.units[p]
+            first, units = own.starts[p], own.panels.units[p]
             for i in range(n):
-                for j in range(min(settings.width, X.shape[1] - first)):
+                for j in range(min(own.widths[p], X.shape[1] - first)):
                     units[i, j] = X[order[start + i], first + j]
     else:
         units = own.whole.units
@@ -181,7 +186,7 @@ def _add_squares(own, n, settings, epoch):
         for p in range(len(own.W)):
             for i in range(n):
                 units, means = own.panels.units[p, i], own.panels.others[p, i]
-                own.squares[epoch, p] += _squared_distance(units, means, settings.width)
+                own.squares[epoch, p] += _squared_distance(units, means, own.widths[p])
     elif own.first_panel == 0:
         for i in range(n):
             own.squares[epoch, 0] += _squared_distance(
@@ -201,8 +206,8 @@ def _draw_hidden(own, meeting, number, first, count, settings):
     else:
         for p in range(len(own.W)):
             units = panels.units[p]
-            multiply(whole.units, own.W[p], settings.width, first, count, units)
-            activate(units[first:], panels.bias[p], panels.state[p], settings.width, count, panels.others[p])
+            multiply(whole.units, own.W[p], own.widths[p], first, count, units)
+            activate(units[first:], panels.bias[p], panels.state[p], own.widths[p], count, panels.others[p])
     return number
 
 
@@ -213,8 +218,8 @@ def _draw_visible(own, meeting, number, count, target, settings):
     if settings.visible_in_panels:
         for p in range(len(own.W)):
             units = panels.units[p][target:]
-            multiply(whole.others, own.W[p], settings.width, 0, count, panels.others[p])
-            activate(panels.others[p], panels.bias[p], panels.state[p], settings.width, count, units)
+            multiply(whole.others, own.W[p], own.widths[p], 0, count, panels.others[p])
+            activate(panels.others[p], panels.bias[p], panels.state[p], own.widths[p], count, units)
     else:
         number = _fields_of_whole(own, meeting, number, panels.others, 0, count, settings, whole.others)
         activate(whole.others, whole.bias, whole.state, settings.whole_size, count, whole.units[target:])
@@ -232,8 +237,8 @@ def _negative_means(own, meeting, number, n, m, settings):
     else:
         for p in range(len(own.W)):
             units = panels.units[p]
-            multiply(whole.units, own.W[p], settings.width, n, m, units)
-            scaled_means(units[n:], panels.bias[p], factor, settings.width, m)
+            multiply(whole.units, own.W[p], own.widths[p], n, m, units)
+            scaled_means(units[n:], panels.bias[p], factor, own.widths[p], m)
     return number
 
 
@@ -243,7 +248,7 @@ def _fields_of_whole(own, meeting, number, panels, first, count, settings, field
     number += 1
     parts = meeting.parts[number % 2]
     for p in range(len(own.W)):
-        multiply_transposed(panels[p][first:], own.W[p], settings.width, count, parts[own.first_panel + p])
+        multiply_transposed(panels[p][first:], own.W[p], own.widths[p], count, parts[own.first_panel + p])
     _team.meet(meeting.gate, meeting.size, number)
     _copy(parts[0], 0, fields, 0, count)
     for panel in range(1, len(parts)):
@@ -270,16 +275,16 @@ def _ascend(own, n, m, rate, settings):
     panel_weight, whole_weight = (-scale, kind(1)) if settings.visible_in_panels else (kind(1), -scale)
     for p in range(len(own.W)):
         W, W_speed = own.W[p], own.W_speed[p]
-        gradient_of(whole.units, panels.units[p], settings.width, n + m, gradient)
+        gradient_of(whole.units, panels.units[p], own.widths[p], n + m, gradient)
         for d in range(len(W)):
-            for j in range(settings.width):
+            for j in range(own.widths[p]):
                 W_speed[d, j] = momentum * W_speed[d, j] + rate * (gradient[d, j] - decay * W[d, j])
                 W[d, j] += W_speed[d, j]
         _move_bias(
             panels.bias[p],
             panels.speed[p],
             panels.units[p],
-            settings.width,
+            own.widths[p],
             n,
             m,
             momentum,
@@ -360,18 +365,22 @@ def _squared_distance(a, b, size):
 def multiply(units, W, width, first, count, out):
     """out = units W for rows first, ...; as many rows as make a multiple of 8."""
     depth = units.shape[1]
-    for j in range(0, width, COLUMNS):
-        for i in range(first, first + count, ROWS):
-            multiply_tile(depth, units, i * depth, depth, 1, W, j, out, i * STRIDE + j)
+    for k in range(0, depth, DEPTH):
+        for j in range(0, width, COLUMNS):
+            for i in range(first, first + count, ROWS):
+                place, part = i * depth + k, min(DEPTH, depth - k)
+                multiply_tile(part, units, place, depth, 1, W, k * STRIDE + j, out, i * STRIDE + j, k > 0)
 
 
 @njit(**_KERNEL)
 def gradient_of(units, means, width, count, out):
     """out = unitsᵀ means, of the first rows."""
     depth = units.shape[1]
-    for j in range(0, width, COLUMNS):
-        for d in range(0, depth, ROWS):
-            multiply_tile(count, units, d, 1, depth, means, j, out, d * STRIDE + j)
+    for k in range(0, count, DEPTH):
+        for j in range(0, width, COLUMNS):
+            for d in range(0, depth, ROWS):
+                place, part = k * depth + d, min(DEPTH, count - k)
+                multiply_tile(part, units, place, 1, depth, means, k * STRIDE + j, out, d * STRIDE + j, k > 0)
 
 
 @njit(**_KERNEL)

@@ -27,15 +27,16 @@ SIDE = 4
 _BYTES = 64
 
 
-def multiply_tile(depth, a, first, to_row, to_next, b, column, out, at):
+def multiply_tile(depth, a, first, to_row, to_next, b, column, out, at, more):
     """out = a b for 8 rows and 32 columns: out[at + i STRIDE + j] = Σ_k a[first + i to_row + k to_next] b[column + k STRIDE + j].
 
-    With `to_row` and `to_next` swapped, a is taken transposed.
+    With `to_row` and `to_next` swapped, a is taken transposed. With `more`, the product is added to what is there.
     """
     i, j, k = np.arange(ROWS)[:, None], np.arange(COLUMNS), np.arange(depth)
     a, b, out = a.reshape(-1), b.reshape(-1), out.reshape(-1)
     rows = a[first + i * to_row + k * to_next]
-    out[at + i * STRIDE + j] = rows @ b[column + k[:, None] * STRIDE + j]
+    product = rows @ b[column + k[:, None] * STRIDE + j]
+    out[at + i * STRIDE + j] = out[at + i * STRIDE + j] + product if more else product
 
 
 def dot_tile(length, a, first, b, row, out, at, to_row):
@@ -49,9 +50,9 @@ def dot_tile(length, a, first, b, row, out, at, to_row):
 
 
 @overload(multiply_tile)
-def _multiply_tile(depth, a, first, to_row, to_next, b, column, out, at):
-    return lambda depth, a, first, to_row, to_next, b, column, out, at: _multiplied(
-        depth, a, first, to_row, to_next, b, column, out, at
+def _multiply_tile(depth, a, first, to_row, to_next, b, column, out, at, more):
+    return lambda depth, a, first, to_row, to_next, b, column, out, at, more: _multiplied(
+        depth, a, first, to_row, to_next, b, column, out, at, more
     )
 
 
@@ -63,17 +64,22 @@ def _dot_tile(length, a, first, b, row, out, at, to_row):
 
 
 @intrinsic
-def _multiplied(typing, depth, a, first, to_row, to_next, b, column, out, at):
+def _multiplied(typing, depth, a, first, to_row, to_next, b, column, out, at, more):
     """`multiply_tile`: for each k, two vectors of b and eight entries of a make sixteen products."""
 
     def build(context, builder, signature, args):
-        depth, a, first, to_row, to_next, b, column, out, at = _operands(context, builder, signature, args)
+        *operands, more = _operands(context, builder, signature, args)
+        depth, a, first, to_row, to_next, b, column, out, at = operands
         vector = _vector(a)
         num_vectors = COLUMNS // vector.count
         sums = [
             [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(num_vectors)]
             for _ in range(ROWS)
         ]
+        with builder.if_then(cgutils.is_not_null(builder, more)):
+            for i in range(ROWS):
+                for j in range(num_vectors):
+                    builder.store(_load(builder, vector, out, at, i * STRIDE + j * vector.count), sums[i][j])
         with cgutils.for_range(builder, depth) as loop:
             start = builder.add(column, _times(builder, loop.index, STRIDE))
             vectors = [_load(builder, vector, b, start, j * vector.count) for j in range(num_vectors)]
@@ -88,7 +94,7 @@ def _multiplied(typing, depth, a, first, to_row, to_next, b, column, out, at):
                 _store(builder, builder.load(sums[i][j]), out, at, i * STRIDE + j * vector.count)
         return context.get_dummy_value()
 
-    arguments = depth, a, first, to_row, to_next, b, column, out, at
+    arguments = depth, a, first, to_row, to_next, b, column, out, at, more
     return types.void(*map(types.unliteral, arguments)), build
 
 

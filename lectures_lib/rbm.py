@@ -357,8 +357,8 @@ class _Trainer:
         self.at_once = at_once
         self.visible_in_panels = num_visible > num_hidden
         shared = (batch_size + 20) * machine.W.size >= ENOUGH  # the update takes as long as 20 rows
-        self.width = _panel_width(max(machine.W.shape), shared)
-        num_panels = -(-max(machine.W.shape) // self.width)
+        self.edges = _panel_edges(max(machine.W.shape), shared)
+        num_panels = self.edges.size - 1
         num_threads = min(_team.num_threads(), num_panels) if shared else 1
         states = generators(rng, num_visible), generators(rng, num_hidden)
         chains = np.empty((0, num_visible), machine.W.dtype)
@@ -381,6 +381,8 @@ class _Trainer:
         depth = _multiple(whole_bias.size, ROWS)
         member = Member(
             first_panel=int(panels[0]),
+            starts=self.edges[panels],
+            widths=self.edges[panels + 1] - self.edges[panels],
             W=_pages((panels.size, depth, STRIDE), W.dtype),
             W_speed=_pages((panels.size, depth, STRIDE), W.dtype),
             gradient=_pages((depth, STRIDE), W.dtype),
@@ -418,16 +420,15 @@ class _Trainer:
 
     def _slices(self, member: Member) -> list[tuple[slice, int]]:
         """The units of each of the member's panels, and how many they are."""
-        starts = (np.arange(len(member.W)) + member.first_panel) * self.width
-        ends = np.minimum(starts + self.width, max(self.machine.W.shape))
-        return [(slice(start, end), end - start) for start, end in zip(starts, ends, strict=True)]
+        ends = np.minimum(member.starts + member.widths, max(self.machine.W.shape))
+        return [(slice(start, end), end - start) for start, end in zip(member.starts, ends, strict=True)]
 
     def epochs(
         self, X: np.ndarray, orders: np.ndarray, rates: np.ndarray, momentum: float, decay: float
     ) -> np.ndarray:
         """Move the machine by one batch after the other, in each epoch's order; returns the squared error of its reconstructions."""
         W, bias, whole_bias = self._roles()
-        sizes = self.width, whole_bias.size, self.batch_size, self.num_steps
+        sizes = whole_bias.size, self.batch_size, self.num_steps
         settings = Settings(self.visible_in_panels, *sizes, float(momentum), float(decay))
         _team.run(train, self.members, X, orders, rates, settings, self.parts)
         for member in self.members:
@@ -439,11 +440,14 @@ class _Trainer:
         return squares[: len(orders)].sum(axis=1)
 
 
-def _panel_width(num_units: int, shared: bool) -> int:
-    """Units of a panel: as many as fit, but if the work is shared an even number of panels, whatever the number of threads."""
-    step = 2 if shared else 1
-    num_panels = step * -(-num_units // (step * WIDTH))
-    return _multiple(-(-num_units // num_panels), COLUMNS)
+def _panel_edges(num_units: int, shared: bool) -> np.ndarray:
+    """Where panels begin, and the last ends: at most WIDTH units each and nearly as many as another, in whole tiles.
+
+    If the work is shared they are even in number, whatever the number of threads.
+    """
+    num_tiles, step = -(-num_units // COLUMNS), 2 if shared else 1
+    num_panels = min(num_tiles, step * -(-num_units // (step * WIDTH)))
+    return np.arange(num_panels + 1) * num_tiles // num_panels * COLUMNS
 
 
 def _multiple(size: int, of: int) -> int:

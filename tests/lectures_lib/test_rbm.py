@@ -9,6 +9,8 @@ from sklearn.neural_network import BernoulliRBM
 
 from lectures_lib import _team, rbm
 from lectures_lib._fast_math import generators, uniform
+from lectures_lib._rbm_kernels import WIDTH
+from lectures_lib._tiles import COLUMNS
 from lectures_lib.rbm import RBM
 from tests.lectures_lib.oracles import log_sum_exp, states_of
 
@@ -308,6 +310,17 @@ def test_training_is_that_of_whole_arrays_with_the_same_draws(monkeypatch, D, H,
     for ours, theirs in zip(result.rbm, machine, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(result.reconstruction_errors, errors, rtol=1e-12)
+
+
+@given(num_units=st.integers(1, 5000), shared=st.booleans())
+def test_panels_are_whole_tiles_of_nearly_the_same_size(num_units, shared):
+    edges = rbm._panel_edges(num_units, shared)
+    widths = np.diff(edges)
+    assert edges[0] == 0
+    assert 0 <= edges[-1] - num_units < COLUMNS
+    assert (edges % COLUMNS == 0).all()
+    assert 0 < widths.min() <= widths.max() <= min(WIDTH, widths.min() + COLUMNS)
+    assert widths.size % 2 == 0 or not shared or num_units <= COLUMNS
 
 
 @pytest.mark.parametrize("persistent", [False, True])

@@ -68,7 +68,7 @@ def test_a_bias_of_minus_infinity_keeps_a_unit_at_0(variant, dtype):
 
 
 @pytest.mark.parametrize("width", [32, 96, kernels.WIDTH])
-@pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9)])
+@pytest.mark.parametrize(("n", "D"), [(1, 1), (6, 9), (kernels.DEPTH + 3, 9), (6, 2 * kernels.DEPTH + 3)])
 def test_products(variant, dtype, width, n, D):
     rng = np.random.default_rng(5)
     units = np.zeros((-(-n // 8) * 8 + 1, -(-D // 8) * 8), dtype)

@@ -29,7 +29,8 @@ def close(ours, theirs, dtype):
 
 @pytest.mark.parametrize("depth", [0, 1, 7, 64])
 @pytest.mark.parametrize("transposed", [False, True])
-def test_multiply_tile(dtype, depth, transposed):
+@pytest.mark.parametrize("more", [False, True])
+def test_multiply_tile(dtype, depth, transposed, more):
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(3, 2 + ROWS * 70)), rng.normal(size=(depth + 1) * STRIDE)
     a, b = a.reshape(-1).astype(dtype), b.astype(dtype)
@@ -37,7 +38,7 @@ def test_multiply_tile(dtype, depth, transposed):
     tiles = []
     for multiply in (multiplied, _tiles.multiply_tile):
         out = np.full((ROWS + 1, STRIDE), 7, dtype)
-        multiply(depth, a, 2, *steps, b, 5, out.reshape(-1), 3)
+        multiply(depth, a, 2, *steps, b, 5, out.reshape(-1), 3, more)
         tiles.append(out)
     close(*tiles, dtype)
     columns = (
@@ -46,7 +47,7 @@ def test_multiply_tile(dtype, depth, transposed):
         else a[2 : 2 + ROWS * 70].reshape(ROWS, 70).T
     )
     right = b[: depth * STRIDE].reshape(depth, STRIDE)[:, 5 : 5 + COLUMNS].astype(np.float64)
-    close(tiles[0][:ROWS, 3 : 3 + COLUMNS], columns[:depth].T @ right, dtype)
+    close(tiles[0][:ROWS, 3 : 3 + COLUMNS], columns[:depth].T @ right + (7 if more else 0), dtype)
     tiles[0][:ROWS, 3 : 3 + COLUMNS] = 7
     assert (tiles[0] == 7).all()
 
@@ -80,4 +81,4 @@ def test_numbers_that_are_not_finite_stay_in_their_entries(dtype):
 def test_a_matrix_that_is_not_contiguous_is_refused():
     a, b, out = np.zeros((16, 70)), np.zeros((70, STRIDE)), np.zeros((16, STRIDE))
     with pytest.raises(TypeError, match="expected contiguous arrays"):
-        multiplied(3, a[:, ::2], 0, 70, 1, b, 0, out, 0)
+        multiplied(3, a[:, ::2], 0, 70, 1, b, 0, out, 0, False)
