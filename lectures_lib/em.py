@@ -106,7 +106,7 @@ def e_step(X, means) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a shape doesn't fit or a number isn't finite.
+        If a shape doesn't fit, a number isn't finite, or squared distances overflow.
 
     References
     ----------
@@ -135,7 +135,7 @@ def m_step(X, responsibilities, previous=None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a shape doesn't fit, a responsibility is negative, or an empty component has no previous mean.
+        If a shape doesn't fit, a responsibility is negative, sums overflow, or an empty component has no previous mean.
     """
     X = _points(X)
     R = real_array("responsibilities", responsibilities, 2, X.dtype)
@@ -143,14 +143,17 @@ def m_step(X, responsibilities, previous=None) -> np.ndarray:
         raise ValueError(f"responsibilities: expected shape ({len(X)}, K), got {R.shape}")
     if R.min() < 0:
         raise ValueError(f"responsibilities: expected at least 0, got {R.min()}")
-    weights = R.sum(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = R.sum(axis=0, dtype=np.float64)
+        sums = np.matmul(R.T, X, dtype=np.float64)
+    if not (np.isfinite(weights).all() and np.isfinite(sums).all()):
+        raise ValueError(f"responsibilities: expected ones whose sums stay finite, got up to {R.max()}")
     if previous is None and (weights == 0).any():
         raise ValueError(
             f"responsibilities: expected weight on every component, got none on {np.flatnonzero(weights == 0)}"
         )
-    sums = R.T @ X
-    kept = np.zeros_like(sums) if previous is None else _data(X, previous)[1]
-    return _means_of(sums.astype(np.float64), weights, kept)
+    kept = np.zeros(sums.shape, X.dtype) if previous is None else _data(X, previous)[1]
+    return _means_of(sums, weights, kept)
 
 
 def log_likelihood(X, means) -> float:
@@ -168,7 +171,7 @@ def log_likelihood(X, means) -> float:
     Raises
     ------
     ValueError
-        If a shape doesn't fit or a number isn't finite.
+        If a shape doesn't fit, a number isn't finite, or squared distances overflow.
 
     References
     ----------
@@ -195,7 +198,7 @@ def objective(X, means, responsibilities) -> float:
     Raises
     ------
     ValueError
-        If a shape doesn't fit or a row is no distribution.
+        If a shape doesn't fit, a row is no distribution, or squared distances overflow.
 
     References
     ----------
@@ -322,7 +325,7 @@ def initial_means(
     ----------
     Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
-    X = _points(X)
+    X, _ = _data(X, X)
     whole(num_components=num_components)
     if not 1 <= num_components <= len(X):
         raise ValueError(
@@ -560,6 +563,12 @@ def _data(X, means) -> tuple[np.ndarray, np.ndarray]:
     means = real_array("means", means, 2, X.dtype)
     if means.shape[1] != X.shape[1] or len(means) == 0:
         raise ValueError(f"means: expected shape (K, {X.shape[1]}) to match X, got {means.shape}")
+    distance = float(max(X.max(), means.max())) - float(min(X.min(), means.min()))
+    if not X.size * distance * distance <= float(np.finfo(X.dtype).max):
+        raise ValueError(
+            f"X: expected points whose squared distances from the means add up to a finite number in {X.dtype}, got coordinates "
+            f"that are up to {distance:.3g} apart"
+        )
     return X, means
 
 

@@ -203,3 +203,41 @@ RNG = np.random.default_rng(0)
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_float32_points_are_summed_in_double_precision():
+    X, R = np.array([[3e38], [3e38]], np.float32), np.ones((2, 1), np.float32)
+    assert em.m_step(X, R)[0, 0] == X[0, 0]
+    tiny = np.full((2, 1), 1e-30, np.float32)
+    assert em.m_step(tiny, tiny)[0, 0] == tiny[0, 0]
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e18), (np.float64, 1e153)])
+def test_huge_coordinates(dtype, huge):
+    X, means = np.array([[huge], [0.0], [-huge]], dtype), np.array([[0.0], [huge / 2]], dtype)
+    np.testing.assert_array_equal(em.e_step(X, means), [[0, 1], [1, 0], [1, 0]])
+    assert em.log_likelihood(X, means) == pytest.approx(-0.625 * huge**2)
+    assert em.objective(X, means, em.e_step(X, means)) == pytest.approx(-0.625 * huge**2)
+    np.testing.assert_array_equal(em.hard_em(X, means, max_iter=1).labels, [1, 0, 0])
+    assert np.isfinite(em.fit_restarts(X, 2, np.random.default_rng(0)).log_likelihood_trace).all()
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e30), (np.float64, 1e300)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        em.e_step,
+        em.log_likelihood,
+        em.fit,
+        em.hard_em,
+        lambda X, means: em.objective(X, means, np.ones((3, 1))),
+        lambda X, means: em.initial_means(X, 2, RNG),
+        lambda X, means: em.fit_restarts(X, 2, RNG),
+    ],
+)
+def test_coordinates_whose_squares_overflow_are_refused(call, dtype, huge):
+    X = np.array([[huge], [0.0], [-huge]], dtype)
+    with pytest.raises(ValueError, match=r"^X: expected points whose squared distances .* finite"):
+        call(X, np.zeros((1, 1), dtype))
+    with pytest.raises(ValueError, match="^responsibilities: expected ones whose sums stay finite"):
+        em.m_step([[1.0], [2.0]], [[1e308], [1e308]])
