@@ -42,8 +42,16 @@ def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
     return array
 
 
+def finite_sums(**arrays: np.ndarray) -> None:
+    """Raise a ValueError if sums of all the numbers, by name, could overflow: differences of such sums would be NaN."""
+    with np.errstate(over="ignore"):
+        total = sum(np.abs(array).sum() for array in arrays.values())
+    if not total <= np.finfo(np.float64).max / 4:
+        raise ValueError(f"{', '.join(arrays)}: expected numbers whose sums stay finite, got overflow")
+
+
 def ising_parameters(J, h) -> tuple[np.ndarray, np.ndarray]:
-    """Return couplings and fields as float64 arrays, after checking shapes, symmetry and the zero diagonal."""
+    """Return couplings and fields as float64 arrays, after checking shapes, symmetry, the zero diagonal and sums."""
     J = real_array("J", J, 2)
     h = real_array("h", h, 1)
     n = h.shape[0]
@@ -60,4 +68,5 @@ def ising_parameters(J, h) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"J: expected a symmetric matrix, got {J[i, k]} at ({i}, {k}) and {J[k, i]} at ({k}, {i})"
         )
+    finite_sums(J=J, h=h)
     return J, h

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib._fast_math import FASTMATH, exp
-from lectures_lib._validation import ising_parameters, real_array, reals, whole
+from lectures_lib._validation import finite_sums, ising_parameters, real_array, reals, whole
 
 __all__ = [
     "CRITICAL_COUPLING",
@@ -92,7 +92,7 @@ def log_partition(J, h) -> float:
     Raises
     ------
     ValueError
-        If J or h is malformed, or there are more than MAX_ENUMERATED_SPINS spins.
+        If J or h is malformed, a sum of them would overflow, or there are more than MAX_ENUMERATED_SPINS spins.
     """
     J, h = ising_parameters(J, h)
     n = h.size
@@ -223,7 +223,7 @@ def log_partition_chain(couplings, fields, periodic: bool = False) -> float:
     Raises
     ------
     ValueError
-        If the two lengths don't match.
+        If the two lengths don't match, or a sum of the numbers would overflow.
 
     References
     ----------
@@ -234,22 +234,21 @@ def log_partition_chain(couplings, fields, periodic: bool = False) -> float:
     bonds = n if periodic else n - 1
     if n == 0 or couplings.size != bonds:
         raise ValueError(f"couplings: expected {max(bonds, 0)} for {n} spins, got {couplings.size}")
+    finite_sums(couplings=couplings, fields=fields)
     spins = np.array([1.0, -1.0])
-    scales = [abs(fields[0])]  # logarithms of what the matrix was divided by
-    # Row: state of the first spin; column: state of the spin reached so far.
-    matrix = np.diag(np.exp(fields[0] * spins - abs(fields[0])))
+    shifts = [abs(fields[0])]
+    # Logarithms, for entries of the product may lie too far apart for one to be left beside the other. Row: state of the first spin;
+    # column: state of the spin reached so far.
+    logs = np.full((2, 2), -np.inf)
+    np.fill_diagonal(logs, fields[0] * spins - shifts[0])
     for i in range(1, n):
         step = couplings[i - 1] * np.outer(spins, spins) + fields[i] * spins
-        top = step.max()
-        matrix = matrix @ np.exp(step - top)
-        norm = matrix.max()
-        matrix /= norm
-        scales += [top, np.log(norm)]
+        logs = np.logaddexp(logs[:, :1] + step[0], logs[:, 1:] + step[1])
+        shifts.append(logs.max())
+        logs = logs - shifts[-1]
     if periodic:
-        closing = couplings[-1] * np.outer(spins, spins)
-        top = closing.max()
-        return math.fsum([*scales, top, np.log(np.sum(matrix * np.exp(closing - top)))])
-    return math.fsum([*scales, np.log(matrix.sum())])
+        logs = logs + couplings[-1] * np.outer(spins, spins)
+    return math.fsum([*shifts, np.logaddexp.reduce(logs.ravel())])
 
 
 def log_partition_strip(horizontal, vertical, fields) -> float:
@@ -270,7 +269,8 @@ def log_partition_strip(horizontal, vertical, fields) -> float:
     Raises
     ------
     ValueError
-        If shapes don't match, or the strip's width min(R, C) (C when the rows are rings) exceeds MAX_STRIP_WIDTH.
+        If shapes don't match, a sum of the numbers would overflow, or the strip's width min(R, C) (C when the rows are rings) exceeds
+        MAX_STRIP_WIDTH.
 
     References
     ----------
@@ -288,6 +288,7 @@ def log_partition_strip(horizontal, vertical, fields) -> float:
         )
     if vertical.shape != (rows - 1, columns):
         raise ValueError(f"vertical: expected shape ({rows - 1}, {columns}), got {vertical.shape}")
+    finite_sums(horizontal=horizontal, vertical=vertical, fields=fields)
     if not rings and columns > rows:
         fields, horizontal, vertical = fields.T, vertical.T, horizontal.T
         rows, columns = fields.shape
@@ -341,7 +342,8 @@ def log_partition_torus(size: int, coupling: float) -> float:
     Raises
     ------
     ValueError
-        If size is below 2 or the coupling isn't finite, or it is negative and size is odd (use `log_partition`).
+        If size is below 2, the coupling isn't finite or so large that log Z overflows, or it is negative and size is odd (use
+        `log_partition`).
 
     References
     ----------
@@ -352,6 +354,7 @@ def log_partition_torus(size: int, coupling: float) -> float:
         raise ValueError(f"size: expected at least 2, got {size}")
     if not np.isfinite(coupling):
         raise ValueError(f"coupling: expected a finite number, got {coupling}")
+    finite_sums(coupling=np.array([2.0 * size**2 * float(coupling)]))
     if coupling < 0:
         if size % 2:
             raise ValueError(
@@ -361,12 +364,13 @@ def log_partition_torus(size: int, coupling: float) -> float:
     if coupling == 0:
         return float(size**2 * np.log(2.0))
     K, L = float(coupling), int(size)
-    # cosh γ_r = cosh 2K coth 2K - cos(π r / L); γ_0 is signed.
-    r = np.arange(2 * L)
-    log_tanh = np.log(np.tanh(K))
-    cosh_gamma = np.cosh(2 * K) / np.tanh(2 * K) - np.cos(np.pi * r / L)
-    gamma = np.log(cosh_gamma + np.sqrt(np.maximum(cosh_gamma**2 - 1, 0.0)))
-    gamma[0] = 2 * K + log_tanh
+    # cosh γ_r = cosh 2K coth 2K - cos(π r / L); γ_0 is signed. By logarithms, since the numbers themselves overflow at large and tiny K.
+    log_sinh = 2 * K + np.log(-np.expm1(-4 * K) / 2)
+    log_product = 2 * (2 * K + np.log1p(np.exp(-4 * K)) - np.log(2.0)) - log_sinh
+    log_cosh = log_product + np.log1p(-np.cos(np.pi * np.arange(2 * L) / L) * np.exp(-log_product))
+    log_cosh = np.maximum(log_cosh, 0.0)
+    gamma = log_cosh + np.log1p(np.sqrt(-np.expm1(-2 * log_cosh)))
+    gamma[0] = 2 * K + np.log(np.tanh(K))
     half = 0.5 * L * gamma
     odd, even = half[1::2], half[0::2]
     logs = np.array(
@@ -376,7 +380,7 @@ def log_partition_torus(size: int, coupling: float) -> float:
     signs = np.array([1.0, 1.0, 1.0, np.sign(gamma[0])])
     top = logs.max()
     bracket = np.sum(signs * np.exp(logs - top))
-    prefactor = 0.5 * L * L * np.log(2 * np.sinh(2 * K))
+    prefactor = 0.5 * L * L * (np.log(2.0) + log_sinh)
     return float(prefactor - np.log(2.0) + top + np.log(bracket))
 
 

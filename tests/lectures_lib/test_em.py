@@ -239,5 +239,5 @@ def test_coordinates_whose_squares_overflow_are_refused(call, dtype, huge):
     X = np.array([[huge], [0.0], [-huge]], dtype)
     with pytest.raises(ValueError, match=r"^X: expected points whose squared distances .* finite"):
         call(X, np.zeros((1, 1), dtype))
-    with pytest.raises(ValueError, match="^responsibilities: expected ones whose sums stay finite"):
+    with pytest.raises(ValueError, match=r"^responsibilities: expected ones whose sums stay finite"):
         em.m_step([[1.0], [2.0]], [[1e308], [1e308]])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lectures_lib import ising
-from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_ising
+from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_ising, spin_states
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 9, 13])
@@ -48,6 +48,24 @@ def test_chain(n):
     assert ising.log_partition_chain(couplings, fields) == pytest.approx(
         log_sum_exp(ising_exponents(J, fields)[1]), rel=1e-12
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(1, 7), seed=st.integers(0, 1000), scale=st.sampled_from([1e-300, 1.0, 1e3, 1e30, 1e300]))
+def test_chains_and_rings_of_tiny_and_huge_parameters(n, seed, scale):
+    rng = np.random.default_rng(seed)
+    fields, couplings = (scale * rng.normal(size=n) * 10.0 ** rng.integers(-3, 2, n) for _ in range(2))
+    s = spin_states(n)
+    chain = s @ fields + (s[:, 1:] * s[:, :-1]) @ couplings[:-1]
+    ring = chain + s[:, -1] * s[:, 0] * couplings[-1]
+    for bonds, exponents in ((couplings[:-1], chain), (couplings, ring)):
+        result = ising.log_partition_chain(bonds, fields, periodic=len(bonds) == n)
+        assert result == pytest.approx(log_sum_exp(exponents), rel=1e-12, abs=1e-12)
+
+
+def test_spins_that_turn_round_in_a_chain():
+    """The weights of the two states of the first spin are too far apart for one double-precision scale."""
+    assert ising.log_partition_chain([-2000.0], [1000.0, 1500.0]) == 2500.0
 
 
 def test_ring_has_the_closed_form():
@@ -111,6 +129,31 @@ def test_torus_of_side_four_is_the_sum_over_all_states(coupling):
     assert ising.log_partition_torus(4, coupling) == pytest.approx(
         ising.log_partition(J, np.zeros(16)), rel=1e-12
     )
+
+
+@pytest.mark.parametrize("size", [2, 3, 16])
+def test_torus_of_tiny_and_huge_coupling(size):
+    for coupling in (1e-300, 1e-20):
+        assert ising.log_partition_torus(size, coupling) == pytest.approx(size**2 * np.log(2), rel=1e-10)
+    for coupling in (100.0, 177.0, 300.0, 1e3, 1e30, 1e300):
+        ground_states = 2 * size**2 * coupling + np.log(2)
+        assert ising.log_partition_torus(size, coupling) == pytest.approx(ground_states, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda huge: ising.log_partition_torus(4, huge),
+        lambda huge: ising.log_partition_chain([huge], [huge, -huge]),
+        lambda huge: ising.log_partition_strip([[huge]], np.zeros((0, 2)), [[huge, huge]]),
+        lambda huge: ising.log_partition([[0, huge], [huge, 0]], [huge, huge]),
+        lambda huge: ising.exact_moments([[0, huge], [huge, 0]], [huge, huge]),
+    ],
+)
+def test_parameters_whose_sums_overflow_are_refused(call):
+    assert call(1e300) is not None
+    with pytest.raises(ValueError, match="expected numbers whose sums stay finite"):
+        call(1e308)
 
 
 def test_torus_near_the_critical_point_where_gamma_zero_vanishes():
