@@ -26,7 +26,7 @@ MAX_EXACT_UNITS = 25
 """Exact sums run over the 2^25 states of the smaller layer: about a second a hundred units of the other."""
 
 SPLIT_UNITS = 6
-"""Units that are fixed per block of the exact sum, so that blocks can be shared out and rounding starts afresh in each."""
+"""Units that are fixed per block of the exact sum, so that blocks can be shared out."""
 
 
 class RBM(NamedTuple):
@@ -80,7 +80,7 @@ def validate(rbm: RBM) -> RBM:
     Raises
     ------
     ValueError
-        If a shape doesn't fit, a layer is empty, or a number isn't finite.
+        If a shape doesn't fit, a layer is empty, a number isn't finite, or sums would overflow: their differences would be NaN.
     """
     W, b, c = (reals(f"rbm.{name}", a) for name, a in zip(RBM._fields, rbm, strict=True))
     dtype = np.float32 if all(a.dtype == np.float32 for a in (W, b, c)) else np.float64
@@ -94,6 +94,12 @@ def validate(rbm: RBM) -> RBM:
     for name, array in zip(RBM._fields, rbm, strict=True):
         if not np.isfinite(array).all():
             raise ValueError(f"rbm.{name}: expected finite numbers, got NaN or inf")
+    W, b, c = rbm
+    sizes = [float(max(a.max(), -a.min())) for a in rbm]
+    if not W.size * sizes[0] + b.size * sizes[1] + c.size * sizes[2] <= float(np.finfo(dtype).max) / 4:
+        raise ValueError(
+            f"rbm: expected parameters whose sums stay finite in {W.dtype}, got numbers up to {max(sizes):.3g}"
+        )
     return rbm
 
 
@@ -169,7 +175,7 @@ def free_energy(rbm: RBM, v) -> np.ndarray:
 
 
 def log_partition(rbm: RBM) -> float:
-    """Exact log Z: a sum over the states of the smaller layer in Gray-code order, the other layer summed in closed form.
+    """Exact log Z: a sum over the states of the smaller layer, the other layer summed in closed form.
 
     Parameters
     ----------
@@ -203,30 +209,39 @@ def log_partition(rbm: RBM) -> float:
 
 @njit(cache=True, parallel=True, fastmath=FASTMATH)
 def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
-    """Per block of fixed units: the largest exponent seen, and the sum of exp(exponent - largest)."""
+    """Per block of fixed units: the largest exponent seen, and the sum of exp(exponent - largest).
+
+    States come in the order of binary numbers. A state's fields are those of the state without its lowest unit, the last one so far with
+    a unit less on, plus that unit's weights. Nothing is ever taken off again, as in the order of a Gray code: where a weight is huge,
+    what it had rounded away would be lost to the states without it.
+    """
     n, m = W.shape
     free = n - fixed
     for block in prange(1 << fixed):
-        field = outer.copy()
-        on = np.zeros(n, dtype=np.bool_)
-        bias = 0.0
+        fields, biases = (
+            np.empty((free + 1, m)),
+            np.empty(free + 1),
+        )  # of the last state with 0, 1, ... free units on
+        field, biases[0] = outer.copy(), 0.0
         for k in range(fixed):
             if block >> k & 1:
-                bias += inner[free + k]
+                biases[0] += inner[free + k]
                 field += W[free + k]
+        fields[0] = field
         top = -np.inf
         total = 0.0
+        count = 0
         for step in range(1 << free):
             if step > 0:
-                i = 0  # the unit that a Gray code flips: the lowest set bit of the step
+                i = 0  # the lowest unit that is on
                 while not step >> i & 1:
                     i += 1
-                on[i] = not on[i]
-                sign = 1.0 if on[i] else -1.0
-                bias += sign * inner[i]
+                count += 1 - i
+                biases[count] = biases[count - 1] + inner[i]
                 for j in range(m):
-                    field[j] += sign * W[i, j]
-            exponent = bias + softplus_sum(field)
+                    field[j] = fields[count - 1, j] + W[i, j]
+                    fields[count, j] = field[j]
+            exponent = biases[count] + softplus_sum(field)
             if exponent <= top:
                 total += np.exp(exponent - top)
             else:

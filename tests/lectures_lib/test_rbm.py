@@ -181,6 +181,34 @@ def test_huge_parameters_never_give_nan():
         assert np.isfinite(value).all()
 
 
+@pytest.mark.parametrize("huge", [1e10, 1e30, 1e300])
+@pytest.mark.parametrize("shape", [(9, 10), (10, 9)])
+def test_a_huge_weight_leaves_the_states_without_it_as_they_are(shape, huge):
+    machine = random_rbm(1, *shape)
+    machine.W[0, 0] = machine.W[3, 4] = -huge
+    log_weights = -rbm.free_energy(machine, rbm.all_states(shape[0]))
+    assert rbm.log_partition(machine) == pytest.approx(special.logsumexp(log_weights), rel=1e-13)
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e36), (np.float64, 1e306)])
+def test_parameters_whose_sums_may_overflow_are_refused(dtype, huge):
+    W = np.resize(np.array([1, -1, -1, 1], dtype), (10, 10))
+    v, few = np.ones((1, 10), dtype), random_rbm(0, 10, 10, dtype=dtype)
+    for call in (
+        lambda machine: rbm.hidden_mean(machine, v),
+        lambda machine: rbm.free_energy(machine, v),
+        rbm.log_partition,
+        lambda machine: rbm.pseudo_log_likelihood(machine, v),
+        lambda machine: rbm.exact_gradient(machine, v).W,
+        lambda machine: rbm.annealed_log_partition(machine, RNG, num_chains=2, num_temperatures=3)[:2],
+    ):
+        assert np.isfinite(call(few._replace(W=dtype(huge / 1e4) * W))).all()
+        with pytest.raises(
+            ValueError, match=f"^rbm: expected parameters whose sums stay finite in {v.dtype}"
+        ):
+            call(few._replace(W=dtype(huge * 10) * W))
+
+
 M = random_rbm(0, 3, 2)
 RNG = np.random.default_rng(0)
 
