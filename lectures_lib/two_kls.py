@@ -138,6 +138,7 @@ def kl_gaussian(m0, S0, m1, S1) -> float:
     Returns
     -------
     float
+        inf where it overflows.
 
     Raises
     ------
@@ -155,13 +156,14 @@ def kl_gaussian(m0, S0, m1, S1) -> float:
     # In units of S1's standard deviations, so that a general solver loses nothing on badly scaled coordinates.
     L0, L1 = _cholesky("S0", S0), _cholesky("S1", S1)
     scale = np.sqrt(np.diagonal(S1))
-    L0, L1 = L0 / scale[:, None], L1 / scale[:, None]
-    W = np.tril(np.linalg.solve(L1, L0))
-    shift = np.linalg.solve(L1, (m1 - m0) / scale)
-    ratio = np.diagonal(W)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        L0, L1 = L0 / scale[:, None], L1 / scale[:, None]
+        W = np.tril(np.linalg.solve(L1, L0))
+        ratio = np.diagonal(W)
+        shift = np.linalg.solve(L1, (m1 - m0) / scale)
         own = np.maximum(ratio**2 - 1 - 2 * np.log(ratio), 0.0)
-        return float(0.5 * (own.sum() + np.sum(np.tril(W, -1) ** 2) + shift @ shift))
+        kl = float(0.5 * (own.sum() + np.sum(np.tril(W, -1) ** 2) + shift @ shift))
+    return np.inf if np.isnan(kl) else kl  # every term is at least 0: NaN comes of overflow alone
 
 
 def moment_match(weights, means, covariances) -> Gaussian:
@@ -182,16 +184,21 @@ def moment_match(weights, means, covariances) -> Gaussian:
     Raises
     ------
     ValueError
-        If a shape doesn't fit, a number isn't finite, or the weights are no distribution.
+        If a shape doesn't fit, a number isn't finite, the weights are no distribution, or the covariance overflows.
 
     References
     ----------
     Minka (2005), Divergence measures and message passing; Bishop (2006), §10.7.
     """
     weights, means, covariances = _mixture(weights, means, covariances)
-    mean = weights @ means
-    between = means - mean
-    covariance = np.einsum("k,kij->ij", weights, covariances) + (weights * between.T) @ between
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = weights @ means
+        between = means - mean
+        covariance = np.einsum("k,kij->ij", weights, covariances) + (weights * between.T) @ between
+    if not np.isfinite(covariance).all():
+        raise ValueError(
+            f"means: expected ones whose squares stay finite, got up to {np.abs(means).max():.3g}"
+        )
     return Gaussian(mean, (covariance + covariance.T) / 2)
 
 
@@ -261,7 +268,7 @@ def kl_grid(log_q, log_p, dx: float, *, mass_tol: float = MASS_TOLERANCE) -> Gri
         Volume of a cell: the product of the spacings.
     mass_tol : float
         How far the mass of q may be from 1, and that of p above 1. (What p has outside the grid doesn't matter where q has nothing
-        there.) np.inf switches the guard off; the masses are reported anyway.
+        there.) np.inf switches the guard off but for infinite masses; the masses are reported anyway.
 
     Returns
     -------
@@ -287,6 +294,8 @@ def kl_grid(log_q, log_p, dx: float, *, mass_tol: float = MASS_TOLERANCE) -> Gri
         raise ValueError(f"log_q: expected mass 1 on the grid, got {mass_q:.6g}")
     if mass_p - 1 > mass_tol:
         raise ValueError(f"log_p: expected mass of at most 1 on the grid, got {mass_p:.6g}")
+    if not (np.isfinite(mass_q) and np.isfinite(mass_p)):
+        raise ValueError(f"log_q, log_p: expected a finite mass on the grid, got {mass_q} and {mass_p}")
     held = q > 0
     return GridKL(float(np.sum(q[held] * (log_q[held] - log_p[held]))), mass_q, mass_p)
 
@@ -303,6 +312,7 @@ def log_mixture(x, weights, means, covariances) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,), float64
+        -inf where it overflows, 1e154 standard deviations away.
 
     Raises
     ------
@@ -317,12 +327,14 @@ def log_mixture(x, weights, means, covariances) -> np.ndarray:
     logs = np.empty((len(weights), len(x)))
     for k, covariance in enumerate(covariances):
         L = _cholesky(f"covariances[{k}]", covariance)
-        standard = np.linalg.solve(L, (x - means[k]).T)
-        logs[k] = -0.5 * np.sum(standard**2, axis=0) - np.log(np.diagonal(L)).sum()
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.sum(np.linalg.solve(L, (x - means[k]).T) ** 2, axis=0)
+        squares[np.isnan(squares)] = np.inf  # of coordinates that overflow, with either sign
+        logs[k] = -0.5 * squares - np.log(np.diagonal(L)).sum()
     with np.errstate(divide="ignore"):
         logs += np.log(weights)[:, None] - 0.5 * d * np.log(2 * np.pi)
-    top = logs.max(axis=0)
-    return top + np.log(np.exp(logs - top).sum(axis=0))
+        top = np.maximum(logs.max(axis=0), -np.finfo(np.float64).max)
+        return top + np.log(np.exp(logs - top).sum(axis=0))
 
 
 def fit_reverse_kl(
@@ -466,7 +478,7 @@ def _descend(log_p, start, root, diagonal, spacing, max_iter, tol) -> ReverseFit
 
 def _evaluate(log_p, mean, root, spacing) -> np.ndarray:
     nodes = _nodes(len(mean), spacing)[0]
-    logs = np.asarray(log_p(mean + nodes @ root.T))
+    logs = reals("log_p", log_p(mean + nodes @ root.T))
     if logs.shape != (len(nodes),):
         raise ValueError(f"log_p: expected shape ({len(nodes)},) for {len(nodes)} points, got {logs.shape}")
     return logs

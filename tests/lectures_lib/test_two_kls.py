@@ -408,6 +408,18 @@ def test_inputs_stay_as_they_are():
 I1, I2 = np.eye(1), np.eye(2)
 
 
+def test_huge_numbers_never_give_nan():
+    assert two_kls.kl_gaussian([1e308, 0.0], I2, [-1e308, 1.0], [[1.0, 0.5], [0.5, 1.0]]) == np.inf
+    assert two_kls.kl_gaussian([0.0], [[1e308]], [0.0], [[5e-324]]) == np.inf
+    assert two_kls.kl_gaussian([1e150], I1, [0.0], I1) == pytest.approx(5e299)
+    far = [[1e200, 0.0], [1e308, -1e308], [1e100, 0.0], [0.0, 0.0]]
+    for weights in ([0.5, 0.5], [1.0, 0.0]):
+        logs = two_kls.log_mixture(far, weights, [[0.0, 0.0], [-1e308, 1e308]], [CORRELATED, CORRELATED])
+        assert logs[:2].tolist() == [-np.inf, -np.inf]
+        peer = stats.multivariate_normal(cov=CORRELATED).logpdf(far[2:]) + np.log(weights[0])
+        np.testing.assert_allclose(logs[2:], peer)
+
+
 def gaussian(x):
     return -0.5 * (x**2).sum(axis=1)
 
@@ -435,6 +447,10 @@ def gaussian(x):
         (lambda: two_kls.kl_grid([0.0], [0.0, 0.0], 1.0), r"log_p: expected shape \(1,\) to match log_q"),
         (lambda: two_kls.kl_grid([np.nan], [0.0], 1.0), "log_q: expected a table of log densities"),
         (lambda: two_kls.kl_grid([0.0], [np.inf], 1.0), "log_p: expected a table of log densities"),
+        (lambda: two_kls.kl_grid([1e4], [1e4], 1.0, mass_tol=np.inf), "log_q, log_p: expected a finite mass"),
+        (lambda: two_kls.kl_grid([0.0], [1e4], 1.0, mass_tol=np.inf), "log_q, log_p: expected a finite mass"),
+        (lambda: two_kls.moment_match([0.5, 0.5], [[1e200], [-1e200]], [I1, I1]), "squares stay finite"),
+        (lambda: two_kls.fit_reverse_kl(lambda x: gaussian(x) + 0j, [[0.0]]), "log_p: expected real numbers"),
         (lambda: two_kls.kl_grid([0.0], [0.0], 0.0), "dx: expected a cell volume above 0"),
         (lambda: two_kls.kl_grid([0.0], [0.0], 1.0, mass_tol=-1), "mass_tol: expected"),
         (lambda: two_kls.fit_reverse_kl(gaussian, [0.0]), "starts: expected 2 dimension"),
