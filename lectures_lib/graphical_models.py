@@ -13,6 +13,7 @@ induced width.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from lectures_lib.uai import read_evidence, read_tables, write_tables
 
 __all__ = [
     "FILE_SUM_TOLERANCE",
+    "LARGEST_LOG",
     "MAX_TABLE_ENTRIES",
     "SUM_TOLERANCE",
     "BayesNet",
@@ -50,6 +52,10 @@ SUM_TOLERANCE = 1e-6
 
 FILE_SUM_TOLERANCE = 0.02
 """As `SUM_TOLERANCE`, for a file with a BAYES preamble, whose tables were often rounded to two digits. They are taken as they are."""
+
+
+LARGEST_LOG = float(np.log(np.finfo(np.float64).max))
+"""Logarithm of the largest number, about 709.78."""
 
 
 class FactorGraph(NamedTuple):
@@ -236,11 +242,11 @@ def log_joint(model: BayesNet | NoisyOr | SigmoidBeliefNet, states) -> np.ndarra
         num_hidden = model.prior.size
         states, single = _states(states, (2,) * (num_hidden + model.leak.size))
         z, s = states[:, :num_hidden], states[:, num_hidden:]
-        off = (1 - model.leak) * np.prod(np.where(z[:, None, :] == 1, 1 - model.activation, 1.0), axis=2)
-        on = np.where(s == 1, 1 - off, off)
-        p = np.where(z == 1, model.prior, 1 - model.prior)
         with np.errstate(divide="ignore"):
-            result = np.log(p).sum(axis=1) + np.log(on).sum(axis=1)
+            prior = np.where(z == 1, np.log(model.prior), np.log1p(-model.prior))
+            causes = np.where(z[:, None, :] == 1, np.log1p(-model.activation), 0.0)
+            off = np.log1p(-model.leak) + causes.sum(axis=2)
+            result = prior.sum(axis=1) + np.where(s == 1, _log_complement(off), off).sum(axis=1)
     else:
         model = _sigmoid_belief_net(model)
         num_hidden = model.c.size
@@ -349,14 +355,14 @@ def to_factor_graph(model: BayesNet | NoisyOr) -> FactorGraph:
             model = _noisy_or(model)
             num_diseases = model.prior.size
             scopes: list[tuple[int, ...]] = [(d,) for d in range(num_diseases)]
-            tables = [np.log([1 - p, p]) for p in model.prior]
+            tables = [np.array([np.log1p(-p), np.log(p)]) for p in model.prior]
             for j, (row, leak) in enumerate(zip(model.activation, model.leak, strict=True)):
                 causes = np.flatnonzero(row)
-                off = np.array(1 - leak)
+                off = np.log1p(-leak)
                 for d in causes:
-                    off = np.multiply.outer(off, [1.0, 1 - row[d]])
+                    off = np.add.outer(off, [0.0, np.log1p(-row[d])])
                 scopes.append((*causes.tolist(), num_diseases + j))
-                tables.append(np.log(np.stack([off, 1 - off], axis=-1)))
+                tables.append(np.stack([off, _log_complement(off)], axis=-1))
             return FactorGraph((2,) * (num_diseases + len(model.leak)), tuple(scopes), tuple(tables))
         net = validate_bayes_net(model)
         scopes = [(*parents, i) for i, parents in enumerate(net.parents)]
@@ -386,6 +392,7 @@ def condition(graph: FactorGraph, evidence: Mapping[int, int]) -> FactorGraph:
     graph = validate_factor_graph(graph)
     scopes, tables = list(graph.scopes), list(graph.log_tables)
     for variable, state in evidence.items():
+        whole(**{"evidence": variable, f"evidence[{variable}]": state})
         if not 0 <= variable < len(graph.cardinalities):
             raise ValueError(
                 f"evidence: expected variables from 0 to {len(graph.cardinalities) - 1}, got {variable}"
@@ -502,6 +509,8 @@ def read_uai(path, evidence=None) -> FactorGraph:
 def write_uai(graph: FactorGraph, path) -> None:
     """Write a factor graph as a MARKOV network in the UAI format, with enough digits to read the same numbers back.
 
+    The file holds the numbers themselves, not their logarithms: those below -745 become 0.
+
     Parameters
     ----------
     graph : FactorGraph
@@ -510,9 +519,14 @@ def write_uai(graph: FactorGraph, path) -> None:
     Raises
     ------
     ValueError
-        If the graph is malformed.
+        If the graph is malformed, or a logarithm is above LARGEST_LOG.
     """
     graph = validate_factor_graph(graph)
+    for f, table in enumerate(graph.log_tables):
+        if table.max() > LARGEST_LOG:
+            raise ValueError(
+                f"log_tables[{f}]: expected logarithms of at most {LARGEST_LOG:.2f}, as the file holds the numbers, got {table.max()}"
+            )
     write_tables(
         path, "MARKOV", graph.cardinalities, graph.scopes, [np.exp(table) for table in graph.log_tables]
     )
@@ -585,8 +599,15 @@ def _topological_order(net: BayesNet) -> list[int]:
     return order
 
 
+def _whole_numbers(name: str, values) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise ValueError(f"{name}: expected whole numbers, got {values!r}") from None
+
+
 def _cardinalities(values) -> tuple[int, ...]:
-    cardinalities = tuple(int(k) for k in values)
+    cardinalities = _whole_numbers("cardinalities", values)
     if not cardinalities or min(cardinalities) < 1:
         raise ValueError(
             f"cardinalities: expected at least one variable with at least one state each, got {cardinalities}"
@@ -595,7 +616,7 @@ def _cardinalities(values) -> tuple[int, ...]:
 
 
 def _scope(name: str, scope, num_variables: int) -> tuple[int, ...]:
-    scope = tuple(int(v) for v in scope)
+    scope = _whole_numbers(name, scope)
     if len(set(scope)) != len(scope):
         raise ValueError(f"{name}: expected distinct variables, got {scope}")
     if any(not 0 <= v < num_variables for v in scope):
@@ -640,6 +661,11 @@ def _sigmoid_belief_net(model: SigmoidBeliefNet) -> SigmoidBeliefNet:
     if not (np.isfinite(W).all() and np.isfinite(b).all() and np.isfinite(c).all()):
         raise ValueError("model: expected finite parameters, got NaN or inf")
     return SigmoidBeliefNet(W, b, c)
+
+
+def _log_complement(log_p: np.ndarray) -> np.ndarray:
+    """log(1 - p), also where p differs from 1 by less than rounding."""
+    return np.log(-np.expm1(log_p))
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -151,6 +151,44 @@ def test_a_noisy_or_network_as_a_factor_graph():
     )
 
 
+def test_tiny_probabilities_of_a_noisy_or_network():
+    model = NoisyOr(np.array([1e-300]), np.array([[1e-30], [0.25], [1.0]]), np.array([1e-200, 1e-20, 0.0]))
+    states = np.array([[0, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    expected = [
+        np.log(1e-200) + np.log(1e-20),
+        np.log(1e-300) + np.log(1e-30) + np.log(0.25),
+        -np.inf,
+        -1e-20,
+    ]
+    np.testing.assert_allclose(models.log_joint(model, states), expected, rtol=1e-14)
+    np.testing.assert_allclose(models.log_unnormalized(models.to_factor_graph(model), states), expected)
+
+
+def test_numbers_too_large_for_a_file_are_refused(tmp_path):
+    graph = FactorGraph((2,), ((0,),), (np.array([709.0, -np.inf]),))
+    models.write_uai(graph, tmp_path / "a.uai")
+    np.testing.assert_allclose(models.read_uai(tmp_path / "a.uai").log_tables[0], graph.log_tables[0])
+    with pytest.raises(
+        ValueError, match=r"log_tables\[0\]: expected logarithms of at most 709.78, .* got 710"
+    ):
+        models.write_uai(graph._replace(log_tables=(np.array([710.0, 0.0]),)), tmp_path / "b.uai")
+    assert not (tmp_path / "b.uai").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g: models.log_partition(g._replace(cardinalities=(2.5,))), "cardinalities"),
+        (lambda g: models.log_partition(g._replace(scopes=((0.5,),))), r"scopes\[0\]"),
+        (lambda g: models.condition(g, {0.5: 0}), "evidence"),
+        (lambda g: models.condition(g, {0: 0.5}), r"evidence\[0\]"),
+    ],
+)
+def test_variables_and_states_are_whole_numbers(call, message):
+    with pytest.raises(ValueError, match=f"^{message}: expected (a )?whole number"):
+        call(FactorGraph((2,), ((0,),), (np.zeros(2),)))
+
+
 def test_explaining_away_couples_hidden_units_after_seeing_a_common_effect():
     model = SigmoidBeliefNet(np.array([[6.0, 6.0]]), np.array([-3.0]), np.array([-1.0, -1.0]))
     states = states_of((2, 2, 2))
