@@ -15,12 +15,13 @@ from __future__ import annotations
 import contextlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from lectures_lib import conv_dbn, dbn, em, graphical_models, mean_field, rbm, two_kls
+from lectures_lib import conv_dbn, conv_rbm, dbn, em, graphical_models, mean_field, rbm, two_kls
 
 __all__ = [
     "load",
@@ -46,10 +47,27 @@ MODELS = {
         graphical_models.FactorGraph,
         graphical_models.BayesNet,
     )
-}
-"""What can be saved, by the name that the file gives it."""
+} | {"conv_rbm.Fit": conv_rbm.Fit}
+"""What can be saved, by the name that the file gives it; two models are called Fit."""
+
+NAMES = {model: name for name, model in MODELS.items()}
 
 VERSION = 1
+
+NO_MODEL = (
+    OSError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,  # zipfile, for what it can't read, and json, for what is nested too deeply
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged or foreign file raises, somewhere on the way through zipfile, NumPy, json and `_decode`."""
 
 
 def save(path: str | Path | BinaryIO, model) -> None:
@@ -67,7 +85,7 @@ def save(path: str | Path | BinaryIO, model) -> None:
     TypeError
         If the model, or a part of it, is of a kind that isn't saved.
     """
-    if type(model).__name__ not in MODELS:
+    if type(model) not in NAMES:
         raise TypeError(f"model: expected one of {', '.join(sorted(MODELS))}, got {type(model).__name__}")
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps({"version": VERSION, "model": _encode(model, arrays)})
@@ -102,25 +120,24 @@ def load(path: str | Path | BinaryIO):
             contents = {name: file[name] for name in file.files}
         structure = json.loads(str(contents["structure"]))
         version = structure["version"]
+        model = _decode(structure["model"], contents) if version == VERSION else None
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except NO_MODEL as error:
         raise ValueError(f"{path}: expected a model saved by lectures_lib.storage, got {error}") from error
     if version != VERSION:
         raise ValueError(f"{path}: expected a file of version {VERSION}, got {version}")
-    try:
-        model = _decode(structure["model"], contents)
-    except (KeyError, TypeError, IndexError) as error:
+    if type(model) not in NAMES:
         raise ValueError(
-            f"{path}: expected a model saved by lectures_lib.storage, got a part of one: {error}"
-        ) from error
+            f"{path}: expected a model saved by lectures_lib.storage, got a {type(model).__name__}"
+        )
     return model
 
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if type(value).__name__ in MODELS and isinstance(value, tuple):
+    if type(value) in NAMES:
         fields = {name: _encode(part, arrays) for name, part in zip(value._fields, value, strict=True)}
-        return {"model": type(value).__name__, "fields": fields}
+        return {"model": NAMES[type(value)], "fields": fields}
     if isinstance(value, tuple | list):
         return {"tuple": [_encode(part, arrays) for part in value]}
     if isinstance(value, np.ndarray):

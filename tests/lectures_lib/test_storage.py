@@ -2,11 +2,12 @@
 
 import io
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from lectures_lib import dbn, em, graphical_models, rbm, storage
+from lectures_lib import conv_rbm, dbn, em, graphical_models, rbm, storage
 
 
 def saved_and_loaded(model):
@@ -52,6 +53,18 @@ def test_odd_parts_come_back():
     assert_same(saved_and_loaded(mixture), mixture)
 
 
+def test_two_models_of_one_name_come_back():
+    layer = conv_rbm.ConvRBM(np.ones((2, 1, 2, 2)), np.zeros(1), np.zeros(2), pool=1, gaussian=True)
+    for fit in (conv_rbm.Fit(layer, np.ones(2), np.zeros(2)), rbm.Fit(machine(np.float64), np.ones(2))):
+        assert_same(saved_and_loaded(fit), fit)
+
+
+def test_every_kind_of_model_comes_back_as_itself():
+    for model in storage.MODELS.values():
+        parts = model(*(np.ones(2) for _ in model._fields))
+        assert_same(saved_and_loaded(parts), parts)
+
+
 def test_a_trained_network_gives_the_same_samples(tmp_path):
     X = (np.random.default_rng(2).random((50, 6)) < 0.5).astype(float)
     model = dbn.fit_greedy(X, (4, 3), np.random.default_rng(3), num_epochs=2)
@@ -61,7 +74,13 @@ def test_a_trained_network_gives_the_same_samples(tmp_path):
     np.testing.assert_array_equal(*draws)
 
 
+class RBM(NamedTuple):
+    W: int
+
+
 def test_refuses_what_is_no_model():
+    with pytest.raises(TypeError, match=r"expected one of .*, got RBM"):
+        storage.save(io.BytesIO(), RBM(1))
     with pytest.raises(TypeError, match="expected one of"):
         storage.save(io.BytesIO(), {"W": np.ones(3)})
     with pytest.raises(TypeError, match="arrays of numbers"):
@@ -90,12 +109,30 @@ def written(**arrays):
         written(structure=np.array(json.dumps({"version": 1, "model": {"model": "RBM", "fields": {}}}))),
         written(structure=np.array(json.dumps({"version": 1, "model": {"array": "array_7"}}))),
         written(structure=np.array(json.dumps({"version": 1, "model": 5}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"plain": 1}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"model": "RBM", "fields": []}}))),
+        written(structure=np.array(json.dumps({"version": 1, "model": {"float": "0x1p9999"}}))),
+        written(structure=np.array("[" * 100_000)),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_refuses_files_of_another_kind(file):
     with pytest.raises(ValueError, match=r"expected a (model|file)"):
         storage.load(file)
+
+
+def test_no_byte_of_a_file_can_change_without_a_clear_error_or_none():
+    file, model = io.BytesIO(), machine(np.float64, (2, 1))
+    storage.save(file, model)
+    for place in range(len(file.getvalue())):
+        for mask in (1, 32, 255):
+            data = bytearray(file.getvalue())
+            data[place] ^= mask
+            try:
+                loaded = storage.load(io.BytesIO(data))
+            except ValueError as error:
+                loaded = model if "expected a model saved by" in str(error) else error
+            assert_same(loaded, model)  # where the damage is in a date, say
 
 
 def test_a_damaged_file(tmp_path):
