@@ -322,6 +322,7 @@ def class_information(activations, labels, *, threshold: float | None = None) ->
 
 def _layer_number(net: ConvDBN, layer: int | None) -> int:
     layer = len(net.layers) if layer is None else layer
+    whole(layer=layer)
     if not 1 <= layer <= len(net.layers):
         raise ValueError(f"layer: expected 1 to {len(net.layers)}, got {layer}")
     return layer

@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit, prange
 
 from lectures_lib import _convolution
-from lectures_lib._validation import reals
+from lectures_lib._validation import reals, whole
 from lectures_lib.rbm_model import bernoulli, sigmoid
 
 
@@ -92,7 +92,8 @@ def validate(crbm: ConvRBM) -> ConvRBM:
         raise ValueError(
             f"crbm: expected W (K, L, s, t), b (L,), c (K,) with no empty side, got shapes {W.shape}, {b.shape}, {c.shape}"
         )
-    if crbm.pool != int(crbm.pool) or crbm.pool < 1:
+    whole(**{"crbm.pool": crbm.pool})
+    if crbm.pool < 1:
         raise ValueError(f"crbm.pool: expected a whole number of at least 1, got {crbm.pool}")
     W, b, c = (np.ascontiguousarray(a, dtype=dtype) for a in (W, b, c))
     for name, array in zip(ConvRBM._fields, (W, b, c), strict=False):

@@ -16,12 +16,13 @@ import os
 import tempfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import real_array
+from lectures_lib._validation import real_array, whole
 from lectures_lib.drawn_objects import DrawnObjects, drawn_objects
 from lectures_lib.graphical_models import NoisyOr
 
@@ -109,6 +110,7 @@ def bars_and_stripes(size: int) -> np.ndarray:
     ----------
     MacKay (2003), Information theory, inference, and learning algorithms, ch. 43.
     """
+    whole(size=size)
     if not 1 <= size <= MAX_BARS_SIZE:
         raise ValueError(f"size: expected 1 to {MAX_BARS_SIZE}, got {size}")
     colours = np.array(list(itertools.product([0.0, 1.0], repeat=size)))
@@ -136,6 +138,7 @@ def sample_bars_and_stripes(num_samples: int, size: int, rng: np.random.Generato
     ValueError
         If a number is out of its range.
     """
+    whole(num_samples=num_samples)
     if num_samples < 1:
         raise ValueError(f"num_samples: expected at least 1, got {num_samples}")
     patterns = bars_and_stripes(size)
@@ -172,6 +175,7 @@ def qmr_network(
     Shwe et al. (1991), Probabilistic diagnosis using a reformulation of the INTERNIST-1/QMR knowledge base. The numbers are
     ours, not theirs.
     """
+    whole(num_diseases=num_diseases, num_findings=num_findings)
     if num_diseases < 1 or num_findings < 1:
         raise ValueError(
             f"num_diseases, num_findings: expected at least 1, got {num_diseases} and {num_findings}"
@@ -294,6 +298,7 @@ def natural_patches(
         As for `sample_images`.
 
     """
+    whole(num=num, size=size)
     if num < 1:
         raise ValueError(f"num: expected at least 1, got {num}")
     if not 0 <= min_contrast <= 0.5:
@@ -405,7 +410,15 @@ def mnist(cache=None) -> Labelled:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 pixels, labels = saved["pixels"], saved["labels"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise OSError(
                 f"mnist: expected pixels and labels in {path}, got {error}; delete the file and try again"
             ) from error

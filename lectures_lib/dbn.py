@@ -489,7 +489,7 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the network is malformed or has no such layer.
+        If the network is malformed or has no such layer, or products of weights overflow.
 
     References
     ----------
@@ -500,8 +500,11 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
     if not 1 <= layer <= len(dbn.layers):
         raise ValueError(f"layer: expected 1 to {len(dbn.layers)}, got {layer}")
     units = np.eye(dbn.layers[layer - 1].c.size, dtype=dbn.layers[0].W.dtype)
-    for below in reversed(dbn.layers[:layer]):
-        units = units @ below.W.T if linear else rbm.visible_mean(below, units)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for below in reversed(dbn.layers[:layer]):
+            units = units @ below.W.T if linear else rbm.visible_mean(below, units)
+    if not np.isfinite(units).all():
+        raise ValueError(f"dbn: expected weights whose products stay finite in {units.dtype}, got overflow")
     return units
 
 

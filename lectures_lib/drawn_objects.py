@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lectures_lib._validation import whole
+
 __all__ = [
     "JITTER",
     "MIN_SIDE",
@@ -91,9 +93,12 @@ def drawn_objects(
     ValueError
         If a number is too small, or a class unknown or repeated.
     """
+    whole(num_per_class=num_per_class)
     if num_per_class < 1:
         raise ValueError(f"num_per_class: expected at least 1, got {num_per_class}")
     shape = (size, size) if np.ndim(size) == 0 else tuple(size)
+    for side in shape:
+        whole(size=side)
     if len(shape) != 2 or min(shape) < MIN_SIDE:
         raise ValueError(f"size: expected a side, or rows and columns, of at least {MIN_SIDE}, got {size}")
     names = tuple(_CLASSES) if classes is None else tuple(classes)

@@ -27,6 +27,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from lectures_lib._validation import whole
+
 __all__ = [
     "COLOURS",
     "PIXELS_PER_INCH",
@@ -195,10 +197,17 @@ def draw_spins(ax: Axes, spins: np.ndarray, title: str = "") -> str:
     -------
     str
         Alt text: how many there are, and their mean.
+
+    Raises
+    ------
+    ValueError
+        If the array has not two dimensions, is empty, or holds a number outside [-1, 1].
     """
     spins = np.asarray(spins)
-    if spins.ndim != 2:
+    if spins.ndim != 2 or not spins.size:
         raise ValueError(f"spins must have shape (rows, columns), got {spins.shape}")
+    if not (np.abs(spins) <= 1).all():
+        raise ValueError("spins must be in [-1, 1], got others")
     two_valued = bool(np.all(np.abs(spins) == 1))
     ax.imshow(spins, cmap=SPIN_COLOURS if two_valued else _SPIN_SCALE, vmin=-1, vmax=1)
     _without_axes(ax, title)
@@ -238,11 +247,16 @@ def draw_pictures(
     Raises
     ------
     ValueError
-        If the array has not three dimensions, or there is no picture.
+        If the array has not three dimensions or holds NaN or inf, there is no picture, or columns is below 1.
     """
     pictures = np.asarray(pictures, dtype=float)
     if pictures.ndim != 3 or not pictures.size:
         raise ValueError(f"pictures must have shape (n, height, width), got {pictures.shape}")
+    if not np.isfinite(pictures).all():
+        raise ValueError("pictures must hold finite numbers, got NaN or inf")
+    whole(columns=columns)
+    if columns < 1:
+        raise ValueError(f"columns: expected at least 1, got {columns}")
     n, height, width = pictures.shape
     # Neighbours are one pixel apart; what is nan is not drawn.
     canvas = np.full((-(-n // columns) * (height + 1) + 1, columns * (width + 1) + 1), np.nan)

@@ -213,6 +213,7 @@ LAYER = {"num_filters": 2, "filter_size": 2}
         (lambda: conv_dbn.transform(N, X[:0]), "X: expected shape"),
         (lambda: conv_dbn.transform(N, X[:, :, :7]), "multiples of the pool size 2"),
         (lambda: conv_dbn.transform(N, X, 3), "layer: expected 1 to 2, got 3"),
+        (lambda: conv_dbn.features(N, 1.5), "layer: expected a whole number, got 1.5"),
         (lambda: conv_dbn.features(N, 0), "layer: expected 1 to 2, got 0"),
         (lambda: conv_dbn.strongest_patches(N, X, 3), "num_patches: expected 1 to 2"),
         (

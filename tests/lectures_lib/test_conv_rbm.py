@@ -373,6 +373,8 @@ FIT = {"X": np.zeros((2, 1, 6, 6)), "num_filters": 2, "filter_size": 3, "rng": R
         (lambda: conv_rbm.validate(M._replace(b=np.zeros(3))), r"crbm: expected W \(K, L, s, t\)"),
         (lambda: conv_rbm.validate(M._replace(W=np.zeros((2, 1, 0, 2)))), "no empty side"),
         (lambda: conv_rbm.validate(M._replace(pool=0)), "crbm.pool: expected a whole number"),
+        (lambda: conv_rbm.validate(M._replace(pool=np.inf)), "crbm.pool: expected a whole number"),
+        (lambda: conv_rbm.validate(M._replace(pool=None)), "crbm.pool: expected a whole number"),
         (lambda: conv_rbm.validate(M._replace(pool=1.5)), "crbm.pool: expected a whole number"),
         (lambda: conv_rbm.validate(M._replace(c=np.array([0, np.nan]))), "crbm.c: expected finite"),
         (lambda: conv_rbm.hidden_mean(M, V[0]), r"v: expected numbers of shape \(n, 1, R, C\)"),

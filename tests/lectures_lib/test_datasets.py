@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import sys
 import urllib.error
@@ -273,6 +274,21 @@ def test_a_damaged_download_or_cache_is_refused(tmp_path):
         datasets.mnist(tmp_path)
 
 
+def test_any_damage_to_the_cache_is_refused_or_harmless(tmp_path):
+    file, pixels = io.BytesIO(), np.full((2, 784), 255, np.uint8)
+    np.savez_compressed(file, pixels=pixels, labels=np.array([3, 7]))
+    for place in range(len(file.getvalue())):
+        data = bytearray(file.getvalue())
+        data[place] ^= 255
+        (tmp_path / "mnist_784.npz").write_bytes(data)
+        try:
+            X, labels, _ = datasets.mnist(tmp_path)
+            harmless = (X == 1).all() and labels.tolist() == [3, 7]
+        except OSError as error:
+            harmless = "delete the file and try again" in str(error)
+        assert harmless
+
+
 def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError("no space left on device")
@@ -323,3 +339,23 @@ RNG = np.random.default_rng(0)
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("bad", [2.5, np.nan, "2", None], ids=str)
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("size", datasets.bars_and_stripes),
+        ("size", lambda bad: datasets.sample_bars_and_stripes(2, bad, RNG)),
+        ("num_samples", lambda bad: datasets.sample_bars_and_stripes(bad, 2, RNG)),
+        ("num_diseases", lambda bad: datasets.qmr_network(bad, 2, RNG)),
+        ("num_findings", lambda bad: datasets.qmr_network(2, bad, RNG)),
+        ("num", lambda bad: datasets.natural_patches(bad, 8, RNG)),
+        ("size", lambda bad: datasets.natural_patches(1, bad, RNG)),
+        ("num_per_class", lambda bad: datasets.drawn_objects(bad, RNG)),
+        ("size", lambda bad: datasets.drawn_objects(1, RNG, (9, bad))),
+    ],
+)
+def test_counts_are_whole_numbers(name, call, bad):
+    with pytest.raises(ValueError, match=f"^{name}: expected a whole number, got"):
+        call(bad)

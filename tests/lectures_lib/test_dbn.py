@@ -209,6 +209,7 @@ def test_features():
 
 
 N = random_dbn(0, 3, 2, 2)
+HUGE = DBN(tuple(layer._replace(W=1e200 * np.sign(layer.W)) for layer in N.layers))
 RNG = np.random.default_rng(0)
 
 
@@ -229,6 +230,7 @@ RNG = np.random.default_rng(0)
         (lambda: dbn.up_down(DBN(N.layers[:1]), np.zeros((1, 3)), RNG), "at least two layers"),
         (lambda: dbn.up_down(N, np.zeros((1, 4)), RNG), r"of shape \(n, 3\)"),
         (lambda: dbn.up_down(N, np.zeros((1, 3)), RNG, learning_rate=0), "a rate above 0"),
+        (lambda: dbn.features(HUGE, 2, linear=True), "dbn: expected weights whose products stay finite"),
         (lambda: dbn.features(N, 3), "layer: expected 1 to 2, got 3"),
     ],
 )

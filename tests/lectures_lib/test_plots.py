@@ -103,6 +103,11 @@ def test_spins_of_the_wrong_shape_are_refused():
     _, ax = plots.new_figure()
     with pytest.raises(ValueError, match=r"shape \(rows, columns\), got \(4,\)"):
         plots.draw_spins(ax, np.ones(4))
+    with pytest.raises(ValueError, match=r"shape \(rows, columns\), got \(0, 3\)"):
+        plots.draw_spins(ax, np.ones((0, 3)))
+    for bad in (np.nan, 1.5):
+        with pytest.raises(ValueError, match=r"spins must be in \[-1, 1\]"):
+            plots.draw_spins(ax, np.full((2, 2), bad))
 
 
 def test_pictures_stand_side_by_side_on_a_ground_that_ends_with_them():
@@ -133,6 +138,12 @@ def test_pictures_of_the_wrong_shape_are_refused(shape):
     _, ax = plots.new_figure()
     with pytest.raises(ValueError, match=r"shape \(n, height, width\), got"):
         plots.draw_pictures(ax, np.ones(shape), 2)
+
+
+@pytest.mark.parametrize(("value", "columns"), [(np.nan, 2), (np.inf, 2), (1.0, 0), (1.0, 1.5)])
+def test_pictures_of_no_numbers_or_in_no_columns_are_refused(value, columns):
+    with pytest.raises(ValueError, match=r"finite numbers|columns: expected"):
+        plots.draw_pictures(Figure().subplots(), np.full((2, 3, 3), value), columns)
 
 
 def test_network_has_a_circle_per_node_and_a_line_per_edge():
