@@ -20,7 +20,7 @@ from numba import njit
 from lectures_lib import _lattice_kernels
 from lectures_lib._mean_field_kernels import Flat, ascend_graph, flatten, softened
 from lectures_lib._validation import ising_parameters, real_array, reals, whole
-from lectures_lib.graphical_models import FactorGraph, validate_factor_graph
+from lectures_lib.graphical_models import SUM_TOLERANCE, FactorGraph, validate_factor_graph
 
 __all__ = [
     "CRITICAL_COUPLING",
@@ -293,7 +293,7 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If shapes don't match, or the other factors give every state of i an impossible configuration.
+        If shapes don't match, another factor is no distribution, or they give every state of i an impossible configuration.
 
     References
     ----------
@@ -314,6 +314,8 @@ def coordinate_update(log_p, marginals, i: int) -> np.ndarray:
             raise ValueError(
                 f"marginals[{j}]: expected probabilities of shape ({log_p.shape[j]},), got shape {q.shape}"
             )
+        if j != i and abs(q.sum() - 1) > SUM_TOLERANCE:
+            raise ValueError(f"marginals[{j}]: expected probabilities that sum to 1, got a sum of {q.sum()}")
         weights = np.multiply.outer(weights, np.ones_like(q) if j == i else q)
     others = tuple(j for j in range(log_p.ndim) if j != i)
     field = np.multiply(weights, log_p, out=np.zeros_like(log_p), where=weights > 0).sum(axis=others)
@@ -350,7 +352,7 @@ def coordinate_ascent_torus(
     Raises
     ------
     ValueError
-        If an argument is malformed.
+        If an argument is malformed, or sums of fields and couplings would overflow.
     """
     return _lattice_ascent(fields, coupling, initial_mean, max_sweeps, tol, periodic=True)
 
@@ -382,7 +384,7 @@ def denoise(
     Raises
     ------
     ValueError
-        If an argument is malformed.
+        If an argument is malformed, or image / sigma² or its sums with couplings would overflow.
 
     References
     ----------
@@ -414,6 +416,12 @@ def _lattice_ascent(fields, coupling, initial_mean, max_sweeps, tol, periodic) -
         mean = np.where(fields == 0, dtype.type(SYMMETRY_BREAKING), np.tanh(fields))
     else:
         mean = _means("initial_mean", initial_mean, fields.shape).astype(dtype)
+    largest = float(np.finfo(dtype).max) / 4
+    if not fields.size * (float(max(fields.max(), -fields.min())) + 4 * abs(float(coupling))) <= largest:
+        raise ValueError(
+            f"coupling: expected one whose sums with the fields stay finite in {dtype}, got {coupling} with fields up to "
+            f"{np.abs(fields).max():.3g}"
+        )
     coupling = dtype.type(coupling)
     trace = [_lattice_bound(fields, coupling, mean, periodic)]
     change = np.inf

@@ -259,6 +259,18 @@ def test_coordinate_update_with_impossible_states():
     np.testing.assert_allclose(q, np.exp([0, 1]) / np.exp([0, 1]).sum())
 
 
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e30), (np.float64, 1e300)])
+def test_huge_fields_and_couplings(dtype, huge):
+    J = np.array([[0.0, huge], [huge, 0.0]])
+    assert mean_field.coordinate_ascent(J, np.zeros(2)).log_partition_bound == huge
+    fields = np.array([[1, -1], [1, 1]], dtype) * dtype(huge)
+    for result in (mean_field.coordinate_ascent_torus(fields, huge), mean_field.denoise(fields, huge, 1.0)):
+        assert np.isfinite(result.bound_trace).all()
+        assert (np.abs(result.mean) == 1).all()
+        assert (np.diff(result.bound_trace) >= 0).all()
+
+
+SINGLE = np.ones((2, 2), np.float32)
 J2, H2 = np.array([[0.0, 1.0], [1.0, 0.0]]), np.zeros(2)
 
 
@@ -295,6 +307,18 @@ J2, H2 = np.array([[0.0, 1.0], [1.0, 0.0]]), np.zeros(2)
             lambda: mean_field.coordinate_update(np.full((2, 1), -np.inf), [[0.5, 0.5], [1.0]], 0),
             "some state of coordinate 0",
         ),
+        (
+            lambda: mean_field.coordinate_update(np.zeros((2, 2)), [[7.0, 7.0], [0.5, 0.6]], 0),
+            r"marginals\[1\]: expected probabilities that sum to 1, got a sum of 1.1",
+        ),
+        (
+            lambda: mean_field.coordinate_ascent_torus(SINGLE, 1e300),
+            "sums with the fields stay finite in float32",
+        ),
+        (lambda: mean_field.coordinate_ascent_torus(3e38 * SINGLE, 1.0), "sums with the fields stay finite"),
+        (lambda: mean_field.coordinate_ascent_torus(np.ones((2, 2)), 1e308), "stay finite in float64"),
+        (lambda: mean_field.denoise(SINGLE, 1e300, 1.0), "coupling: expected one whose sums"),
+        (lambda: mean_field.coordinate_ascent(1e308 * J2, H2), "expected numbers whose sums stay finite"),
         (lambda: mean_field.fit_factor_graph(FactorGraph((2,), ((0,),), (np.zeros(3),))), "expected shape"),
     ],
 )
