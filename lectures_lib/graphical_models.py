@@ -155,17 +155,23 @@ def validate_factor_graph(graph: FactorGraph) -> FactorGraph:
         raise ValueError(
             f"log_tables: expected {len(graph.scopes)} to match scopes, got {len(graph.log_tables)}"
         )
-    scopes, tables = [], []
+    scopes, tables, largest = [], [], 0.0
     for f, (scope, table) in enumerate(zip(graph.scopes, graph.log_tables, strict=True)):
         scope = _scope(f"scopes[{f}]", scope, len(cardinalities))
         table = reals(f"log_tables[{f}]", table, np.float64).copy(order="C")
         shape = tuple(cardinalities[v] for v in scope)
         if table.shape != shape:
             raise ValueError(f"log_tables[{f}]: expected shape {shape} for scope {scope}, got {table.shape}")
-        if np.isnan(table).any() or np.isposinf(table).any():
+        highest, lowest = float(table.max()), float(table.min())
+        if not highest < np.inf:
             raise ValueError(f"log_tables[{f}]: expected logarithms below +inf, got NaN or +inf")
+        if highest > -np.inf == lowest:
+            lowest = float(table[table > -np.inf].min())
+        largest += max(highest, -lowest if lowest > -np.inf else 0.0)
         scopes.append(scope)
         tables.append(table)
+    if not largest <= np.finfo(np.float64).max / 4:
+        raise ValueError("log_tables: expected logarithms whose sums stay finite, got overflow")
     return FactorGraph(cardinalities, tuple(scopes), tuple(tables))
 
 

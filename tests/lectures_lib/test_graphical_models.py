@@ -69,6 +69,19 @@ def test_impossible_states_are_counted_as_such():
         models.marginals(impossible)
 
 
+def test_huge_logarithms():
+    scopes = ((0,), (0, 1), (1,))
+    for huge in (1e30, 1e300):
+        tables = (np.array([huge, -np.inf]), np.full((2, 2), -huge), np.array([3 * huge, -huge]))
+        graph = FactorGraph((2, 2), scopes, tables)
+        assert models.log_partition(graph) == pytest.approx(3 * huge)
+        np.testing.assert_array_equal(models.marginals(graph), [[1, 0], [1, 0]])
+    with pytest.raises(ValueError, match="log_tables: expected logarithms whose sums stay finite"):
+        models.log_partition(FactorGraph((2, 2), scopes, tuple(1e307 / huge * table for table in tables)))
+    impossible = FactorGraph((2, 2), scopes, (np.full(2, -np.inf), *tables[1:]))
+    assert models.log_partition(impossible) == -np.inf
+
+
 def test_a_grid_too_large_for_enumeration_agrees_with_the_transfer_matrix():
     from lectures_lib import ising
 
