@@ -307,6 +307,7 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
     Returns
     -------
     Gradient
+        Computed in float64; in the dtype of the machine.
 
     Raises
     ------
@@ -319,6 +320,8 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
         raise ValueError(
             f"rbm: expected a layer of at most 20 units, got {rbm.W.shape}; use contrastive divergence"
         )
+    dtype = rbm.W.dtype
+    rbm, data = RBM(*(a.astype(np.float64) for a in rbm)), data.astype(np.float64)
     transposed = rbm.W.shape[0] > rbm.W.shape[1]
     machine = RBM(rbm.W.T, rbm.c, rbm.b) if transposed else rbm
     states = all_states(machine.b.size)
@@ -330,7 +333,8 @@ def exact_gradient(rbm: RBM, data) -> Gradient:
     model = Gradient(W.T, second, first) if transposed else Gradient(W, first, second)
     hidden = hidden_mean(rbm, data)
     n = len(data)
-    return Gradient(data.T @ hidden / n - model.W, data.mean(axis=0) - model.b, hidden.mean(axis=0) - model.c)
+    gradient = data.T @ hidden / n - model.W, data.mean(axis=0) - model.b, hidden.mean(axis=0) - model.c
+    return Gradient(*(a.astype(dtype) for a in gradient))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -75,6 +75,15 @@ def test_the_exact_gradient_is_the_finite_difference_of_the_log_likelihood(shape
             assert gradient[k][index] == pytest.approx((up - down) / 2e-5, abs=1e-8)
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (3, 5)])
+def test_the_exact_gradient_in_single_precision(shape):
+    machine, data = random_rbm(1, *shape, dtype=np.float32), np.eye(shape[0])
+    double = rbm.exact_gradient(RBM(*(a.astype(np.float64) for a in machine)), data)
+    for single, other in zip(rbm.exact_gradient(machine, data.astype(np.float32)), double, strict=True):
+        assert single.dtype == np.float32
+        np.testing.assert_array_equal(single, other.astype(np.float32))
+
+
 def test_free_energy_and_means_agree_with_scikit_learn():
     X = (np.random.default_rng(0).random((50, 8)) < 0.5).astype(float)
     peer = BernoulliRBM(n_components=5, n_iter=3, random_state=0).fit(X)
