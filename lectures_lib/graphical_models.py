@@ -461,7 +461,8 @@ def marginals(graph: FactorGraph) -> tuple[np.ndarray, ...]:
         table, log_z = _eliminate(graph, keep=variable)
         if log_z == -np.inf:
             raise ValueError("graph: expected a possible state, got a distribution that is zero everywhere")
-        result.append(np.exp(table - log_z))
+        weights = np.exp(table - table.max())
+        result.append(weights / weights.sum())  # log Z is rounded, which means much where it is huge
     return tuple(result)
 
 

@@ -179,16 +179,15 @@ def exact_moments(J, h) -> Moments:
     n = h.size
     if n > MAX_MOMENT_SPINS:
         raise ValueError(f"h: expected at most {MAX_MOMENT_SPINS} spins, got {n}: use gibbs_sample instead")
-    log_z = log_partition(J, h)
     mean, correlation = np.zeros(n), np.zeros((n, n))
-    _moments_kernel(J, h, log_z, mean, correlation)
-    return Moments(log_z, mean, correlation)
+    _moments_kernel(J, h, mean, correlation)
+    return Moments(log_partition(J, h), mean, correlation)
 
 
 @njit(cache=True)
-def _moments_kernel(J, h, log_z, mean, correlation):
+def _moments_kernel(J, h, mean, correlation):
     n = h.shape[0]
-    s = np.empty(n)
+    s, exponents = np.empty(n), np.empty(1 << n)
     for state in range(1 << n):
         for i in range(n):
             s[i] = 1.0 - 2.0 * (state >> i & 1)
@@ -198,11 +197,17 @@ def _moments_kernel(J, h, log_z, mean, correlation):
             for j in range(i):
                 pair += J[i, j] * s[j]
             exponent += s[i] * (h[i] + pair)
-        p = np.exp(exponent - log_z)
+        exponents[state] = exponent
+    # Relative to the sum of these very numbers: log Z is rounded, which means much where it is huge.
+    weights = np.exp(exponents - exponents.max())
+    weights /= weights.sum()
+    for state in range(1 << n):
         for i in range(n):
-            mean[i] += p * s[i]
+            s[i] = 1.0 - 2.0 * (state >> i & 1)
+        for i in range(n):
+            mean[i] += weights[state] * s[i]
             for j in range(n):
-                correlation[i, j] += p * s[i] * s[j]
+                correlation[i, j] += weights[state] * s[i] * s[j]
 
 
 def log_partition_chain(couplings, fields, periodic: bool = False) -> float:

@@ -78,6 +78,8 @@ def test_huge_logarithms():
         np.testing.assert_array_equal(models.marginals(graph), [[1, 0], [1, 0]])
     with pytest.raises(ValueError, match="log_tables: expected logarithms whose sums stay finite"):
         models.log_partition(FactorGraph((2, 2), scopes, tuple(1e307 / huge * table for table in tables)))
+    equal = FactorGraph((3,), ((0,),), (np.full(3, 1e30),))
+    np.testing.assert_array_equal(models.marginals(equal)[0], np.full(3, 1 / 3))
     impossible = FactorGraph((2, 2), scopes, (np.full(2, -np.inf), *tables[1:]))
     assert models.log_partition(impossible) == -np.inf
 
