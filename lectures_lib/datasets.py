@@ -180,8 +180,8 @@ def qmr_network(
         raise ValueError(
             f"num_diseases, num_findings: expected at least 1, got {num_diseases} and {num_findings}"
         )
-    if not mean_causes >= 1:
-        raise ValueError(f"mean_causes: expected at least 1, got {mean_causes}")
+    if not 1 <= mean_causes < np.inf:
+        raise ValueError(f"mean_causes: expected at least 1, and finite, got {mean_causes}")
     linked = np.zeros((num_findings, num_diseases), dtype=bool)
     for j in range(num_findings):
         causes = min(num_diseases, 1 + rng.poisson(mean_causes - 1))
@@ -346,6 +346,9 @@ def whiten(images) -> np.ndarray:
     images = real_array("images", images, 3)
     if images.size == 0:
         raise ValueError(f"images: expected at least one pixel, got shape {images.shape}")
+    images = np.ldexp(
+        images, -np.frexp(np.abs(images).max())[1]
+    )  # to 1 or less, by a power of two: squares stay in range
     white = np.stack([_whitened(image - image.mean()) for image in images])
     scale = np.sqrt(np.mean(white**2))
     return white / scale if scale > ROUNDING * np.abs(images).max() else np.zeros_like(white)

@@ -191,7 +191,8 @@ def log_evidence(log_joint) -> float:
     """
     log_joint = _log_table("log_joint", log_joint)
     top = log_joint.max()
-    return float(top + np.log(np.sum(np.exp(log_joint - top))))
+    with np.errstate(over="ignore"):  # a difference of -inf is the right limit
+        return float(top + np.log(np.sum(np.exp(log_joint - top))))
 
 
 def posterior(log_joint) -> np.ndarray:
@@ -213,7 +214,8 @@ def posterior(log_joint) -> np.ndarray:
         If the table is empty, has NaN or +inf, or every state is impossible.
     """
     log_joint = _log_table("log_joint", log_joint)
-    weights = np.exp(log_joint - log_joint.max())
+    with np.errstate(over="ignore"):  # a difference of -inf is the right limit
+        weights = np.exp(log_joint - log_joint.max())
     return weights / weights.sum()
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import reals, whole
+from lectures_lib._validation import finite_sums, reals, whole
 from lectures_lib.uai import read_evidence, read_tables, write_tables
 
 __all__ = [
@@ -667,6 +667,7 @@ def _sigmoid_belief_net(model: SigmoidBeliefNet) -> SigmoidBeliefNet:
         )
     if not (np.isfinite(W).all() and np.isfinite(b).all() and np.isfinite(c).all()):
         raise ValueError("model: expected finite parameters, got NaN or inf")
+    finite_sums(W=W, b=b, c=c)
     return SigmoidBeliefNet(W, b, c)
 
 

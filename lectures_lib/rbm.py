@@ -513,6 +513,10 @@ def annealed_log_partition(
     base = rbm.b if base_bias is None else reals("base_bias", base_bias, dtype)
     if base.shape != rbm.b.shape or not np.isfinite(base).all():
         raise ValueError(f"base_bias: expected finite numbers of shape {rbm.b.shape}, got shape {base.shape}")
+    if not base.size * float(np.abs(base).max()) <= float(np.finfo(dtype).max) / 4:
+        raise ValueError(
+            f"base_bias: expected numbers whose sums stay finite in {dtype}, got up to {np.abs(base).max():.3g}"
+        )
     v = bernoulli(np.broadcast_to(sigmoid(base), (num_chains, base.size)).astype(dtype), rng)
     h = np.empty((num_chains, rbm.c.size), dtype)
     hidden_field, visible_field = np.empty_like(h), np.empty_like(v)

@@ -166,6 +166,12 @@ def test_whitening_flattens_the_spectrum():
     assert -1 < spectral_slope(white) < 1
 
 
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-30, 2.0**1000])
+def test_whitening_does_not_depend_on_the_unit(unit):
+    images = np.random.default_rng(0).random((2, 5, 6))
+    np.testing.assert_array_equal(datasets.whiten(unit * images), datasets.whiten(images))
+
+
 def test_whitened_drawings_have_unit_variance_and_flat_ones_stay_flat():
     white = datasets.whiten(datasets.drawn_objects(3, np.random.default_rng(0), (20, 31)).images)
     assert white.shape == (12, 20, 31)
@@ -325,6 +331,7 @@ RNG = np.random.default_rng(0)
         (lambda: datasets.qmr_network(0, 3, RNG), "num_diseases, num_findings: expected at least 1"),
         (lambda: datasets.qmr_network(3, 3, RNG, mean_causes=0.5), "mean_causes: expected at least 1"),
         (lambda: datasets.qmr_network(3, 3, RNG, mean_causes=np.nan), "mean_causes: expected at least 1"),
+        (lambda: datasets.qmr_network(3, 3, RNG, mean_causes=np.inf), "mean_causes: expected at least 1"),
         (lambda: datasets.natural_patches(0, 3, RNG), "num: expected at least 1"),
         (lambda: datasets.natural_patches(1, 214, RNG), "size: expected 1 to 213, got 214"),
         (lambda: datasets.natural_patches(1, 0, RNG, shrink=1), "size: expected 1 to 427, got 0"),

@@ -62,6 +62,12 @@ def test_impossible_states():
     assert gibbs.entropy([1.0, 0.0]) == 0.0
 
 
+def test_logarithms_as_far_apart_as_can_be():
+    logs = np.array([-1.7e308, 1.7e308, 1.7e308])
+    np.testing.assert_array_equal(gibbs.posterior(logs), [0, 0.5, 0.5])
+    assert gibbs.log_evidence(logs) == 1.7e308
+
+
 def test_kl_of_equal_distributions_is_not_negative():
     q = distribution(np.random.default_rng(1), 1000)
     assert 0 <= gibbs.kl(q, q) < 1e-12

@@ -386,6 +386,12 @@ def test_malformed_evidence_is_refused(file, text, message):
             "no directed cycle",
         ),
         (lambda: models.log_joint(MODELS["noisy or"], [0, 1, 2, 0, 0]), "expected integers from 0"),
+        (
+            lambda: models.log_joint(
+                SigmoidBeliefNet([[1e308, 1e308, -1e308, -1e308]], [0], [0] * 4), [1, 1, 1, 1, 0]
+            ),
+            "W, b, c: expected numbers whose sums stay finite",
+        ),
         (lambda: models.log_joint(MODELS["noisy or"], [0, 1]), "expected 5 variables in the last dimension"),
         (
             lambda: models.sample(NoisyOr([0.5], [[1.5]], [0.1]), 1, None),

@@ -245,6 +245,10 @@ RNG = np.random.default_rng(0)
         (lambda: rbm.fit(BARS, 2, RNG, initial=M), r"initial: expected W of shape \(4, 2\)"),
         (lambda: rbm.annealed_log_partition(M, RNG, num_chains=1), "num_chains, num_temperatures"),
         (
+            lambda: rbm.annealed_log_partition(M, RNG, base_bias=[1e308, 0.0, -1e308]),
+            "base_bias: expected numbers whose sums stay finite in float64",
+        ),
+        (
             lambda: rbm.annealed_log_partition(M, RNG, base_bias=[0.0]),
             r"base_bias: expected finite numbers of shape \(3,\)",
         ),
