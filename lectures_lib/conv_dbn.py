@@ -155,7 +155,7 @@ def transform(net: ConvDBN, X, layer: int | None = None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n, K, rows, columns)
-        In [0, 1].
+        In [0, 1], in the dtype of the last layer used.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def features(net: ConvDBN, layer: int | None = None) -> np.ndarray:
     Returns
     -------
     ndarray, shape (K, L, height, width)
-        Weights, of either sign.
+        Weights, of either sign, in the dtype of the layers.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def strongest_patches(
     Returns
     -------
     ndarray, shape (K, num_patches, channels, height, width)
-        Strongest first.
+        Strongest first, in the dtype of what is cut.
 
     Raises
     ------

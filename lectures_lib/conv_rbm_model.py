@@ -158,7 +158,7 @@ def visible_mean(crbm: ConvRBM, h) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, L, R' + s - 1, C' + t - 1)
+    ndarray, shape (n, L, R' + s - 1, C' + t - 1), the dtype of the machine
 
     Raises
     ------
@@ -180,7 +180,7 @@ def sample_visible(crbm: ConvRBM, h, rng: np.random.Generator) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, L, R' + s - 1, C' + t - 1)
+    ndarray, shape (n, L, R' + s - 1, C' + t - 1), the dtype of the machine
 
     Raises
     ------

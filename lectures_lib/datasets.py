@@ -248,6 +248,10 @@ def iris() -> Labelled:
 def sample_images() -> SampleImages:
     """The photographs that scikit-learn carries, in grey by the weights GREY.
 
+    Returns
+    -------
+    SampleImages
+
     Raises
     ------
     ImportError
@@ -296,7 +300,6 @@ def natural_patches(
         If a number is out of range.
     ImportError
         As for `sample_images`.
-
     """
     whole(num=num, size=size)
     if num < 1:

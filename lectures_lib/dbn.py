@@ -201,7 +201,7 @@ def log_prob(dbn: DBN, x) -> np.ndarray:
     dbn = validate(dbn)
     x = _binary("x", x, dbn.layers[0].b.size)
     if len(dbn.layers) == 1:
-        return rbm.log_prob(dbn.layers[0], x)
+        return rbm.log_prob(dbn.layers[0], x).astype(np.float64)
     states, log_p = _hidden_marginal(dbn)
     layer = dbn.layers[0]
     fields = states @ layer.W.T + layer.b
@@ -450,7 +450,7 @@ def sample(
 
     Returns
     -------
-    ndarray, shape (num_samples, D)
+    ndarray, shape (num_samples, D), the dtype of the first layer
 
     Raises
     ------
@@ -484,7 +484,7 @@ def features(dbn: DBN, layer: int, *, linear: bool = False) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (H_layer, D)
+    ndarray, shape (H_layer, D), the dtype of the layers
 
     Raises
     ------

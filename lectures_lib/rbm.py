@@ -129,7 +129,7 @@ def cd_gradient(
     Returns
     -------
     (Gradient, ndarray of shape (m, D))
-        An ascent direction, and the chains after the steps.
+        An ascent direction, and the chains after the steps, in the dtype of the machine.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def gibbs_sample(
     Returns
     -------
     ndarray, shape (num_samples, D)
-        0 or 1.
+        0 or 1, in the dtype of the machine.
 
     Raises
     ------

@@ -114,7 +114,7 @@ def hidden_mean(rbm: RBM, v) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, H) or (H,)
+    ndarray, shape (n, H) or (H,), the dtype of the machine
 
     Raises
     ------
@@ -136,7 +136,7 @@ def visible_mean(rbm: RBM, h) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, D) or (D,)
+    ndarray, shape (n, D) or (D,), the dtype of the machine
 
     Raises
     ------
@@ -158,7 +158,7 @@ def free_energy(rbm: RBM, v) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n,), or a number for a single state
+    ndarray, shape (n,), or a number for a single state, the dtype of the machine
 
     Raises
     ------
@@ -262,7 +262,7 @@ def log_prob(rbm: RBM, v) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n,), or a number for a single state
+    ndarray, shape (n,), or a number for a single state, the dtype of the machine
 
     Raises
     ------

@@ -61,6 +61,16 @@ def test_three_layers_sum_over_the_middle_one():
     np.testing.assert_allclose(np.exp(dbn.log_prob(net, x)), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("sizes", [(3, 2), (3, 2, 4), (3, 2, 2, 4)])
+def test_log_probabilities_are_in_double_precision(sizes):
+    net = random_dbn(0, *sizes)
+    single = DBN(tuple(rbm.RBM(*(a.astype(np.float32) for a in layer)) for layer in net.layers))
+    log_p = dbn.log_prob(single, np.eye(3))
+    assert log_p.dtype == np.float64
+    np.testing.assert_allclose(log_p, dbn.log_prob(net, np.eye(3)), atol=1e-5)
+    assert dbn.sample(single, 2, RNG, num_steps=1).dtype == dbn.features(single, 1).dtype == np.float32
+
+
 def test_a_tied_network_is_the_rbm():
     machine = random_rbm(3, 5, 3)
     x = binary(5)
