@@ -25,6 +25,7 @@ from lectures_lib._validation import SYMMETRY_RTOL, real_array, reals, whole
 
 __all__ = [
     "MASS_TOLERANCE",
+    "SCALES",
     "SPACING",
     "TOLERANCE",
     "Gaussian",
@@ -60,6 +61,9 @@ NEGATIVE_CURVATURE = 1e-6
 
 FARTHEST = 1e30
 """A fit that grows, shrinks or moves by this factor of its first scale is given up: its KL has no minimum."""
+
+SCALES = (1e-120, 1e120)
+"""Scales to start with: what is FARTHEST from them has a square that neither overflows nor vanishes."""
 
 NOISE_LIMIT = 1e-3
 """Where rounding makes the gradient less certain than this, a vanishing gradient shows nothing."""
@@ -175,7 +179,7 @@ def moment_match(weights, means, covariances) -> Gaussian:
     ----------
     weights : array_like, shape (K,), non-negative, summing to 1
     means : array_like, shape (K, d)
-    covariances : array_like, shape (K, d, d), symmetric
+    covariances : array_like, shape (K, d, d), symmetric positive semidefinite
 
     Returns
     -------
@@ -184,13 +188,20 @@ def moment_match(weights, means, covariances) -> Gaussian:
     Raises
     ------
     ValueError
-        If a shape doesn't fit, a number isn't finite, the weights are no distribution, or the covariance overflows.
+        If a shape doesn't fit, a number isn't finite, the weights are no distribution, a covariance isn't symmetric and positive
+        semidefinite, or the result overflows.
 
     References
     ----------
     Minka (2005), Divergence measures and message passing; Bishop (2006), §10.7.
     """
+    single = reals("covariances", covariances).dtype == np.float32
     weights, means, covariances = _mixture(weights, means, covariances)
+    eigenvalues = np.linalg.eigvalsh(covariances)
+    if (eigenvalues[:, 0] < -(1e-5 if single else SYMMETRY_RTOL) * np.abs(eigenvalues).max(axis=1)).any():
+        raise ValueError(
+            f"covariances: expected positive semidefinite matrices, got one with eigenvalue {eigenvalues.min():.6g}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         mean = weights @ means
         between = means - mean
@@ -362,7 +373,7 @@ def fit_reverse_kl(
     starts : array_like, shape (num_starts, d), d = 1 or 2
         Means to start from.
     scale : float or array_like, shape (d,)
-        Standard deviations to start with. A start much wider than a mode may leave for another one.
+        Standard deviations to start with, within SCALES. A start much wider than a mode may leave for another one.
     diagonal : bool
         Whether q's covariance is diagonal.
     spacing : float, optional
@@ -392,8 +403,10 @@ def fit_reverse_kl(
     if num_starts == 0 or d not in SPACING:
         raise ValueError(f"starts: expected shape (num_starts, 1) or (num_starts, 2), got {starts.shape}")
     scale = reals("scale", scale, np.float64)
-    if scale.shape not in ((), (d,)) or not (np.isfinite(scale) & (scale > 0)).all():
-        raise ValueError(f"scale: expected a number above 0, or {d} of them, got {scale}")
+    if scale.shape not in ((), (d,)) or not ((scale >= SCALES[0]) & (scale <= SCALES[1])).all():
+        raise ValueError(
+            f"scale: expected a number above 0, or {d} of them, from {SCALES[0]:g} to {SCALES[1]:g}, got {scale}"
+        )
     spacing = SPACING[d] if spacing is None else spacing
     if not 1e-3 <= spacing <= 1:
         raise ValueError(f"spacing: expected a number from 0.001 to 1, got {spacing}")

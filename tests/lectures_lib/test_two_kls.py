@@ -396,6 +396,19 @@ def test_too_coarse_a_quadrature_is_not_converged():
     assert not fit.converged
 
 
+@pytest.mark.parametrize("unit", [1e-120, 1e120])
+def test_two_starts_find_one_optimum_in_any_unit(unit):
+    (fit,) = two_kls.fit_reverse_kl(lambda x: gaussian(x / unit), [[0.0], [unit]], scale=unit)
+    assert fit.converged
+    assert fit.covariance[0, 0] == pytest.approx(unit**2)
+    assert fit.starts == (0, 1)
+
+
+def test_point_masses_have_only_the_covariance_between_them():
+    both = two_kls.moment_match([0.25, 0.75], [[0.0, 0.0], [1.0, 2.0]], np.zeros((2, 2, 2)))
+    np.testing.assert_allclose(both.covariance, 0.1875 * np.array([[1, 2], [2, 4]]))
+
+
 def test_inputs_stay_as_they_are():
     starts, S = np.array([[1.0, 2.0]]), CORRELATED.copy()
     (fit,) = two_kls.fit_reverse_kl(log_p_of(([1.0], [[1.0, 2.0]], [S])), starts, max_iter=1)
@@ -458,6 +471,19 @@ def gaussian(x):
         (lambda: two_kls.fit_reverse_kl(gaussian, np.zeros((0, 1))), r"starts: expected shape \(num_starts"),
         (lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], scale=0.0), "scale: expected a number above 0"),
         (lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], scale=[1.0, 2.0]), "scale: expected a number"),
+        (
+            lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], scale=1e-300),
+            "from 1e-120 to 1e[+]120, got 1e-300",
+        ),
+        (
+            lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], scale=1e300),
+            "from 1e-120 to 1e[+]120, got 1e[+]300",
+        ),
+        (lambda: two_kls.moment_match([1.0], [[0.0]], [-I1]), "semidefinite matrices, got .* eigenvalue -1"),
+        (
+            lambda: two_kls.moment_match([1.0], [[0.0] * 2], [1 - 3 * I2]),
+            "covariances: expected positive semi",
+        ),
         (lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], spacing=0.0), "spacing: expected a number from"),
         (lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], max_iter=0), "max_iter: expected at least 1"),
         (lambda: two_kls.fit_reverse_kl(gaussian, [[0.0]], tol=-1.0), "tol: expected a number of at least 0"),
