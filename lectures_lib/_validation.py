@@ -27,7 +27,10 @@ def reals(name: str, value, dtype=None) -> np.ndarray:
         raise ValueError(f"{name}: expected an array, got nested lists of unequal lengths") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    return array if dtype is None else array.astype(dtype, copy=False)
+    if dtype is None:
+        return array
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes inf, for the caller to refuse
+        return array.astype(dtype, copy=False)
 
 
 def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
@@ -35,7 +38,8 @@ def real_array(name: str, value, ndim: int, dtype=np.float64) -> np.ndarray:
     array = reals(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
-    array = np.ascontiguousarray(array, dtype=dtype)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=dtype)
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name}: expected finite numbers, got {array[where]} at index {where}")

@@ -313,7 +313,8 @@ def fit(
     machine = _initial_machine(X, num_hidden, rng, dtype) if initial is None else validate(initial)
     if machine.W.shape != (X.shape[1], num_hidden):
         raise ValueError(f"initial: expected W of shape {(X.shape[1], num_hidden)}, got {machine.W.shape}")
-    machine = RBM(*(array.astype(dtype, copy=True) for array in machine))
+    with np.errstate(over="ignore"):
+        machine = validate(RBM(*(array.astype(dtype, copy=True) for array in machine)))
     X = np.require(X, requirements=["C", "W"])  # the one kind of array that the kernel is compiled for
     # Chains that persist keep their number; else a batch is never larger than the data.
     size = batch_size if persistent else min(batch_size, len(X))

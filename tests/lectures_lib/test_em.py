@@ -191,6 +191,7 @@ RNG = np.random.default_rng(0)
         ),
         (lambda: em.fit(np.zeros((3, 2)), np.zeros((0, 2))), "means: expected shape"),
         (lambda: em.fit([[np.nan]], [[0.0]]), "X: expected finite numbers"),
+        (lambda: em.fit(np.ones((1, 1), np.float32), [[1e300]]), "means: expected finite numbers, got inf"),
         (lambda: em.fit([[0.0]], [[0.0]], max_iter=0), "max_iter: expected at least 1"),
         (lambda: em.objective([[0.0]], [[0.0]], [[0.5]]), "rows that are distributions"),
         (lambda: em.objective([[0.0]], [[0.0]], [[0.5, 0.5]]), r"responsibilities: expected shape \(1, 1\)"),

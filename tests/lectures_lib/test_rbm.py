@@ -218,6 +218,10 @@ def test_parameters_whose_sums_may_overflow_are_refused(dtype, huge):
             call(few._replace(W=dtype(huge * 10) * W))
 
 
+def stop(epoch):
+    raise AssertionError("not refused before training")
+
+
 M = random_rbm(0, 3, 2)
 RNG = np.random.default_rng(0)
 
@@ -243,6 +247,18 @@ RNG = np.random.default_rng(0)
         (lambda: rbm.fit(BARS, 2, RNG, momentum=1.0), "momentum, weight_decay"),
         (lambda: rbm.fit(BARS, 2, RNG, learning_rate=0.0), "learning_rate: expected above 0"),
         (lambda: rbm.fit(BARS, 2, RNG, initial=M), r"initial: expected W of shape \(4, 2\)"),
+        (
+            lambda: rbm.fit(
+                BARS.astype(np.float32), 3, RNG, initial=random_rbm(0, 4, 3, 1e300), callback=stop
+            ),
+            "rbm.W: expected finite numbers",
+        ),
+        (
+            lambda: rbm.annealed_log_partition(
+                random_rbm(0, 3, 2, dtype=np.float32), RNG, base_bias=[1e300] * 3
+            ),
+            "base_bias: expected finite numbers",
+        ),
         (lambda: rbm.annealed_log_partition(M, RNG, num_chains=1), "num_chains, num_temperatures"),
         (
             lambda: rbm.annealed_log_partition(M, RNG, base_bias=[1e308, 0.0, -1e308]),
