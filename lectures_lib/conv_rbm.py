@@ -238,7 +238,8 @@ def fit(
         )
     if learning_rate is None:
         learning_rate = GAUSSIAN_RATE if gaussian else BINARY_RATE
-    machine = ConvRBM(*(a.astype(dtype, copy=True) for a in initial[:3]), pool, gaussian)
+    with np.errstate(over="ignore"):  # what float32 can't hold becomes inf, and is refused
+        machine = validate(ConvRBM(*(a.astype(dtype, copy=True) for a in initial[:3]), pool, gaussian))
     speed = Gradient(*(np.zeros_like(a) for a in machine[:3]))
     errors, activities = np.empty(num_epochs), np.empty(num_epochs)
     for epoch in range(num_epochs):

@@ -403,6 +403,12 @@ FIT = {"X": np.zeros((2, 1, 6, 6)), "num_filters": 2, "filter_size": 3, "rng": R
         (lambda: conv_rbm.fit(**FIT, sparsity=0.25), "sparsity: expected above 0 and below"),
         (lambda: conv_rbm.fit(**FIT, learning_rate=0), "learning_rate: expected above 0"),
         (lambda: conv_rbm.fit(**FIT, learning_rate=np.nan), "learning_rate: expected above 0"),
+        (
+            lambda: conv_rbm.fit(
+                V.astype(np.float32), 2, 2, RNG, initial=M._replace(W=np.full((2, 1, 2, 2), 1e300))
+            ),
+            "crbm.W: expected finite numbers",
+        ),
         (lambda: conv_rbm.fit(**FIT, initial=M), r"initial: expected W of shape \(2, 1, 3, 3\)"),
         (
             lambda: conv_rbm.fit(drawn_images(2), 3, 5, RNG, gaussian=True, learning_rate=1e30),
