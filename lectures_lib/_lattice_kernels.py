@@ -188,4 +188,6 @@ def _every_second(typing, row, first, count, numbers, put):
 
     if not isinstance(put, types.BooleanLiteral):
         return None
+    if row.layout != "C" or numbers.layout != "C":
+        raise TypeError(f"expected contiguous arrays, got {row} and {numbers}")
     return types.void(row, first, count, numbers, put), build

@@ -415,7 +415,7 @@ def _lattice_ascent(fields, coupling, initial_mean, max_sweeps, tol, periodic) -
     if initial_mean is None:
         mean = np.where(fields == 0, dtype.type(SYMMETRY_BREAKING), np.tanh(fields))
     else:
-        mean = _means("initial_mean", initial_mean, fields.shape).astype(dtype)
+        mean = _means("initial_mean", initial_mean, fields.shape).astype(dtype, order="C")
     largest = float(np.finfo(dtype).max) / 4
     if not fields.size * (float(max(fields.max(), -fields.min())) + 4 * abs(float(coupling))) <= largest:
         raise ValueError(
@@ -559,7 +559,7 @@ def _lattice(name: str, value) -> np.ndarray:
     array = real_array(name, array, 2, dtype)
     if array.size == 0:
         raise ValueError(f"{name}: expected at least one spin, got shape {array.shape}")
-    return array
+    return np.ascontiguousarray(array)
 
 
 def _check_stopping(max_sweeps: int, tol: float) -> None:
