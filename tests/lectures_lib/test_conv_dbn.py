@@ -54,6 +54,22 @@ def test_means_go_up_layer_by_layer_in_chunks_of_any_size(monkeypatch):
     np.testing.assert_array_equal(conv_dbn.transform(net, X), second)
 
 
+def test_each_layer_learns_the_pooled_means_of_the_one_below_by_settings_of_its_own():
+    X = (np.random.default_rng(1).random((4, 1, 8, 10)) < 0.4).astype(float)
+    own = [
+        {"num_filters": 2, "filter_size": 3, "pool": 2},
+        {"num_filters": 3, "filter_size": 2, "pool": 1, "momentum": 0.25},
+    ]
+    net = conv_dbn.fit_greedy(X, own, np.random.default_rng(0), num_epochs=2, momentum=0.75)
+    rng = np.random.default_rng(0)
+    first = conv_rbm.fit(X, 2, 3, rng, pool=2, num_epochs=2, momentum=0.75).crbm
+    pooled = conv_rbm.hidden_mean(first, X).pooled
+    second = conv_rbm.fit(pooled, 3, 2, rng, pool=1, num_epochs=2, momentum=0.25).crbm
+    for ours, theirs in zip(net.layers, (first, second), strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_pictures_of_units_are_weights_multiplied_down():
     net = random_net(1)
     np.testing.assert_array_equal(conv_dbn.features(net, 1), net.layers[0].W)
@@ -115,6 +131,24 @@ def test_information_is_sklearns_mutual_information():
     expected = [mutual_info_score(labels, strongest[:, k] > np.median(strongest[:, k])) for k in range(4)]
     np.testing.assert_allclose(conv_dbn.class_information(activations, labels), expected, atol=1e-12)
     np.testing.assert_allclose(conv_dbn.class_information(strongest, labels), expected, atol=1e-12)
+
+
+def test_a_unit_at_its_median_is_not_active():
+    activations, labels = np.array([[0.1], [0.2], [0.2], [0.7], [0.9]]), [0, 0, 0, 1, 1]
+    np.testing.assert_allclose(
+        conv_dbn.class_information(activations, labels), mutual_info_score(labels, [0, 0, 0, 1, 1])
+    )
+
+
+def test_places_go_down_through_pools_of_several_sizes():
+    """Single taps that pass a picture up: the best of 6 by 6 pixels is where a bright one was put."""
+    layers = [
+        conv_rbm.ConvRBM(np.full((1, 1, 1, 1), 9.0), np.zeros(1), np.full(1, -5.0), pool) for pool in (2, 3)
+    ]
+    X = np.zeros((2, 1, 12, 18))
+    X[0, 0, 8, 13] = X[1, 0, 5, 2] = 1
+    patches = conv_dbn.strongest_patches(ConvDBN(tuple(layers)), X, 2)[0, :, 0]
+    np.testing.assert_array_equal(patches, [X[0, 0, 6:12, 12:18], X[1, 0, 0:6, 0:6]])
 
 
 def test_information_of_units_that_know_all_or_nothing():

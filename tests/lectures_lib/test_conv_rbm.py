@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import signal
+from scipy import signal, special
 
 from lectures_lib import _convolution, conv_rbm, conv_rbm_model, datasets
 from lectures_lib.conv_rbm import ConvRBM
@@ -269,6 +269,79 @@ def test_training_raises_the_exact_likelihood_of_binary_images():
     images = states_of((2,) * 16).reshape(-1, 1, 4, 4)
     log_z = log_sum_exp(-conv_rbm.free_energy(machine, images))
     assert np.mean(-conv_rbm.free_energy(machine, patterns)) - log_z > -16 * np.log(2) + 3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("gaussian", "num_steps", "sparsity"), [(True, 1, 0.1), (False, 2, 0.05), (False, 1, None)]
+)
+def test_steps_of_training_are_those_of_the_definition(dtype, gaussian, num_steps, sparsity):
+    start = random_machine(1, K=3, L=2, s=2, t=2, gaussian=gaussian, dtype=dtype)
+    X = np.random.default_rng(2).random((5, 2, 5, 7)).astype(dtype)
+    momentum, decay, cost, rates = 0.25, 0.125, 2.0, (0.5, 0.25)
+    result = conv_rbm.fit(
+        X,
+        3,
+        2,
+        np.random.default_rng(3),
+        gaussian=gaussian,
+        num_epochs=2,
+        batch_size=2,
+        learning_rate=lambda epoch: rates[epoch],
+        momentum=momentum,
+        weight_decay=decay,
+        sparsity=sparsity,
+        sparsity_cost=cost,
+        num_steps=num_steps,
+        initial=start,
+    )
+    rng, machine, speeds = np.random.default_rng(3), start, [0.0, 0.0, 0.0]
+    errors, activities = [], []
+    for rate in rates:
+        order, squares, means = rng.permutation(5), [], []
+        for rows in (order[:2], order[2:4], order[4:]):
+            gradient, back, units = conv_rbm.cd_gradient(machine, X[rows], num_steps, rng)
+            squares.append((X[rows] - back) ** 2)
+            means.append(units.hidden)
+            slopes = [g / 24 for g in gradient]  # 4 by 6 places
+            slopes[0] = slopes[0] - decay * machine.W
+            if sparsity is not None:
+                slopes[2] = slopes[2] + cost * (sparsity - units.hidden.mean(axis=(0, 2, 3)))
+            speeds = [momentum * speed + rate * slope for speed, slope in zip(speeds, slopes, strict=True)]
+            moved = (a + speed for a, speed in zip(machine, speeds, strict=False))
+            machine = machine._replace(
+                **{name: a.astype(dtype) for name, a in zip("Wbc", moved, strict=True)}
+            )
+        errors.append(np.concatenate(squares).mean())
+        activities.append(np.concatenate(means).mean())
+    tolerance = 1e-4 if dtype == np.float32 else 1e-10
+    for ours, theirs in zip(result.crbm[:3], machine[:3], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(result.reconstruction_errors, errors, rtol=tolerance)
+    np.testing.assert_allclose(result.activities, activities, rtol=tolerance)
+
+
+def test_training_starts_with_fields_of_the_same_size_whatever_the_data():
+    """And with visible biases at the data's means, and hidden ones at the target."""
+    rng = np.random.default_rng(0)
+    for scale, gaussian in ((1.0, False), (5.0, True)):
+        X = scale * (rng.random((20, 2, 9, 9)) < np.array([0.2, 0.6])[:, None, None])
+        start = conv_rbm.fit(
+            X,
+            50,
+            6,
+            rng,
+            gaussian=gaussian,
+            num_epochs=1,
+            learning_rate=1e-12,
+            sparsity=0.02,
+        ).crbm
+        field = conv_rbm_model.hidden_field(start, X) - start.c[:, None, None]
+        assert field.std() == pytest.approx(conv_rbm.START_FIELD, rel=0.15)
+        means = start.b if gaussian else special.expit(start.b)
+        np.testing.assert_allclose(means, X.mean(axis=(0, 2, 3)), rtol=1e-9)
+        blank = start._replace(W=np.zeros_like(start.W))
+        np.testing.assert_allclose(conv_rbm.hidden_mean(blank, X).hidden, 0.02, rtol=1e-9)
 
 
 def test_a_rate_may_change_and_a_start_is_kept():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_sample_image
 
 from lectures_lib import datasets
 from lectures_lib.drawn_objects import Shape, rasterise
@@ -72,6 +73,14 @@ def test_drawn_objects_of_any_size_and_class(num, size, classes, seed):
     assert names == tuple(classes)
 
 
+@pytest.mark.parametrize("size", [(24, 60), (60, 24)])
+def test_drawings_are_as_large_as_the_shorter_side(size):
+    images = datasets.drawn_objects(5, np.random.default_rng(0), size).images
+    extents = [np.count_nonzero(images.max(axis=axis), axis=1) for axis in (1, 2)]
+    assert np.max(extents) <= 26  # a stroke may reach beyond
+    assert np.median(np.maximum(*extents)) > 18
+
+
 def test_drawings_vary_and_a_seed_repeats_them():
     first = datasets.drawn_objects(5, np.random.default_rng(1)).images
     np.testing.assert_array_equal(first, datasets.drawn_objects(5, np.random.default_rng(1)).images)
@@ -101,7 +110,12 @@ def test_a_qmr_network_is_one_and_every_node_is_linked(D, S, causes, seed):
     linked = network.activation > 0
     assert linked.any(axis=0).all()
     assert linked.any(axis=1).all()
-    assert ((network.prior > 0) & (network.prior < 0.1)).all()
+    for numbers, low, high in (
+        (network.prior, 0.005, 0.05),
+        (network.leak, 0.001, 0.02),
+        (network.activation[linked], 0.2, 0.9),
+    ):
+        assert ((numbers >= low) & (numbers <= high)).all()
     to_factor_graph(network)
 
 
@@ -142,6 +156,36 @@ def test_sample_images_are_grey():
         assert image.min() >= 0
         assert image.max() <= 1
         assert image.std() > 0.1
+    red, green, blue = np.moveaxis(load_sample_image("china.jpg") / 255, 2, 0)
+    np.testing.assert_allclose(images.china, 0.299 * red + 0.587 * green + 0.114 * blue, atol=1e-12)
+
+
+def test_patches_come_from_everywhere_in_both_pictures_but_where_they_are_flat(monkeypatch):
+    first, second = np.random.default_rng(1).normal(size=(2, 6, 30))
+    first[:, :15] = 1.0
+    monkeypatch.setattr(datasets, "_prepared_images", lambda whiten, shrink: (first, second))
+    patches = datasets.natural_patches(500, 4, np.random.default_rng(0), min_contrast=0.3).reshape(500, 16)
+
+    def directions(rows):
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    shares = []
+    for image in (first, second):
+        places = np.lib.stride_tricks.sliding_window_view(image, (4, 4)).reshape(-1, 16)
+        found = directions(patches) @ directions(places).T > 1 - 1e-9
+        shares.append(found.any(axis=1).mean())
+        contrast = places.std(axis=1)
+        assert found[:, contrast > 0.3].any(axis=0).mean() > 0.9
+        assert not found[:, contrast < 0.3].any()
+    assert sum(shares) == pytest.approx(1)
+    assert 0.25 < shares[0] < 0.5  # half of its places are passed over
+
+
+def test_whitening_sees_no_jump_at_the_edges_of_a_slope():
+    """A periodic continuation of it would jump, which the filter would make a bright frame of."""
+    white = datasets.whiten(np.add.outer(np.arange(40.0), 2 * np.arange(40.0))[None])[0]
+    inner = np.abs(white[10:30, 10:30]).max()
+    assert np.abs(white[:, [0, -1]]).max() < 8 * inner
 
 
 def spectral_slope(patches):

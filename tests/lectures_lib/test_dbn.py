@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import special
 
 from lectures_lib import dbn, rbm
 from lectures_lib.dbn import DBN
 from lectures_lib.rbm import RBM
-from tests.lectures_lib.oracles import states_of
+from tests.lectures_lib.oracles import log_sum_exp, states_of
 from tests.lectures_lib.test_rbm import random_rbm
 
 
@@ -153,6 +155,20 @@ def test_fit_greedy_learns_and_reports():
     assert dbn.log_prob(net, bars_and_stripes()).mean() > 9 * np.log(0.5) + 0.5
 
 
+@pytest.mark.parametrize("sizes", [(5, 4), (5, 9, 3)])
+def test_each_layer_learns_the_means_of_the_one_below(sizes):
+    data = np.tile(bars_and_stripes(), (3, 1))
+    options = {"num_epochs": 3, "learning_rate": 0.5, "batch_size": 8}
+    net = dbn.fit_greedy(data, sizes, np.random.default_rng(0), **options)
+    rng = np.random.default_rng(0)
+    for layer, size in zip(net.layers, sizes, strict=True):
+        expected = rbm.fit(data, size, rng, **options).rbm
+        assert np.abs(expected.c).max() > 0.01
+        for ours, theirs in zip(layer, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+        data = sigma(data @ expected.W + expected.c)
+
+
 def test_a_tied_start_starts_at_the_transpose():
     data = bars_and_stripes()
     net = dbn.fit_greedy(
@@ -198,6 +214,116 @@ def test_up_down_improves_the_bound_of_a_crude_network():
     assert len(result.recognition) == 1
     assert result.reconstruction_errors[-1] < result.reconstruction_errors[0]
     np.testing.assert_array_equal(net.layers[0].W.shape, result.dbn.layers[0].W.shape)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3, 2), (5, 2, 4, 3)])
+def test_steps_of_up_down_are_those_of_the_definition_with_the_same_draws(sizes):
+    net = random_dbn(8, *sizes)
+    X = (np.random.default_rng(1).random((7, sizes[0])) < 0.4).astype(float)
+    rate, batch_size, num_steps = 0.3, 3, 2
+    result = dbn.up_down(
+        net,
+        X,
+        np.random.default_rng(2),
+        num_epochs=2,
+        batch_size=batch_size,
+        learning_rate=rate,
+        num_steps=num_steps,
+    )
+    rng = np.random.default_rng(2)
+
+    def draw(means):
+        return (rng.random(means.shape) < means).astype(float)
+
+    *below_top, top = [[array.copy() for array in layer] for layer in net.layers]
+    recognition = [[W.copy(), c.copy()] for W, _, c in below_top]
+    errors = []
+    for _ in range(2):
+        order, squares = rng.permutation(7), 0.0
+        for first in range(0, 7, batch_size):
+            awake = [X[order[first : first + batch_size]]]
+            n = len(awake[0])
+            for V, d in recognition:
+                awake.append(draw(sigma(awake[-1] @ V + d)))
+            for k, (W, b, _) in enumerate(below_top):
+                surprise = awake[k] - sigma(awake[k + 1] @ W.T + b)
+                W += rate * surprise.T @ awake[k + 1] / n
+                b += rate * surprise.mean(axis=0)
+            W, b, c = top
+            up = down = sigma(awake[-1] @ W + c)
+            for _ in range(num_steps):
+                dream = draw(sigma(draw(down) @ W.T + b))
+                down = sigma(dream @ W + c)
+            steps = awake[-1].T @ up - dream.T @ down, awake[-1] - dream, up - down
+            W += rate * steps[0] / n
+            b += rate * steps[1].mean(axis=0)
+            c += rate * steps[2].mean(axis=0)
+            asleep = [dream]
+            for W, b, _ in reversed(below_top):
+                asleep.insert(0, draw(sigma(asleep[0] @ W.T + b)))
+            for k, (V, d) in enumerate(recognition):
+                surprise = asleep[k + 1] - sigma(asleep[k] @ V + d)
+                V += rate * asleep[k].T @ surprise / n
+                d += rate * surprise.mean(axis=0)
+            W, b, _ = below_top[0]
+            squares += np.sum((awake[0] - sigma(awake[1] @ W.T + b)) ** 2)
+        errors.append(squares / X.size)
+    for ours, theirs in zip(result.dbn.layers, [*below_top, top], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    for ours, theirs in zip(result.recognition, recognition, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(result.reconstruction_errors, errors, rtol=1e-12)
+    for layer, before in zip(net.layers, random_dbn(8, *sizes).layers, strict=True):
+        np.testing.assert_array_equal(layer.W, before.W)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_keeps_the_precision_of_the_data(dtype):
+    data = bars_and_stripes().astype(dtype)
+    net = dbn.fit_greedy(data, [4, 3], np.random.default_rng(0), num_epochs=2)
+    tuned = dbn.up_down(net, data, np.random.default_rng(0), num_epochs=2)
+    arrays = [array for layer in (*net.layers, *tuned.dbn.layers, *tuned.recognition) for array in layer]
+    assert {array.dtype for array in arrays} == {np.dtype(dtype)}
+    assert dbn.sample(net, 2, np.random.default_rng(0), num_steps=2).dtype == dtype
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    sizes=st.lists(st.integers(1, 4), min_size=3, max_size=4),
+    scale=st.sampled_from([1e-8, 1.0, 30.0, 1e3]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_any_sizes_and_scale_give_probabilities_and_a_bound(seed, sizes, scale, dtype):
+    net = DBN(
+        tuple(random_rbm(seed + k, D, H, scale, dtype) for k, (D, H) in enumerate(itertools.pairwise(sizes)))
+    )
+    x = binary(sizes[0])
+    log_p, tolerance = dbn.log_prob(net, x), (1e-6 if dtype == np.float64 else 1e-3) * (1 + scale)
+    assert log_sum_exp(log_p) == pytest.approx(0, abs=tolerance)
+    np.testing.assert_allclose(dbn.log_bound(net, x, exact_posterior=True), log_p, atol=tolerance)
+    assert (dbn.log_bound(net, x) <= log_p + tolerance).all()
+    machine = net.layers[0]
+    expected = rbm.log_prob(machine, x)
+    np.testing.assert_allclose(dbn.log_prob(dbn.tie(machine), x), expected, atol=tolerance)
+    np.testing.assert_allclose(dbn.log_bound(dbn.tie(machine), x), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 2), (4, 2, 3, 2)])
+def test_means_in_place_of_samples_come_from_draws_of_the_layers_above(sizes):
+    net = random_dbn(9, *sizes)
+    means = dbn.sample(net, 6, np.random.default_rng(0), num_steps=3, return_means=True)
+    rng = np.random.default_rng(0)
+    states = rbm.gibbs_sample(net.layers[-1], 6, 3, rng)
+    if len(sizes) == 2:
+        states = sigma(states @ net.layers[0].W + net.layers[0].c)
+        expected = sigma(states @ net.layers[0].W.T + net.layers[0].b)
+    for layer in reversed(net.layers[:-1]):
+        expected = sigma(states @ layer.W.T + layer.b)
+        states = rng.random(expected.shape) < expected
+    np.testing.assert_allclose(means, expected, rtol=1e-12)
 
 
 def test_samples_have_the_enumerated_distribution():

@@ -1,5 +1,8 @@
 """EM against SciPy and scikit-learn, the bound F against its definition, monotone traces, degenerate sizes."""
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,6 +53,21 @@ def test_steps_likelihood_and_bound(seed, n, d, K, scale):
     np.testing.assert_allclose(
         em.m_step(X, R, means)[full], (R.T @ X / np.where(full, weights, 1)[:, None])[full], rtol=1e-9
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [64, 65, 1024, 1025, 3000])
+def test_points_in_many_blocks_and_chunks(dtype, n):
+    X, means = problem(n, n, 5, 3, 1.0)
+    X, means = X.astype(dtype), means.astype(dtype)
+    joint = log_joint(X.astype(np.float64), means.astype(np.float64))
+    tolerance = 1e-5 if dtype == np.float32 else 1e-11
+    posterior = special.softmax(joint, axis=1)
+    np.testing.assert_allclose(em.e_step(X, means), posterior, atol=tolerance)
+    assert em.log_likelihood(X, means) == pytest.approx(special.logsumexp(joint, axis=1).sum(), rel=tolerance)
+    step = em.fit(X, means, max_iter=1)
+    expected = posterior.T @ X / posterior.sum(axis=0)[:, None]
+    np.testing.assert_allclose(step.means, expected, rtol=tolerance, atol=tolerance)
 
 
 @settings(max_examples=30, deadline=None)
@@ -120,6 +138,30 @@ def test_hard_em_is_k_means(seed):
     assert result.converged
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    n=st.integers(1, 12),
+    d=st.integers(1, 2),
+    K=st.integers(1, 5),
+    width=st.integers(0, 3),
+)
+def test_hard_em_is_a_plain_loop_over_points_of_a_grid_where_many_distances_are_equal(seed, n, d, K, width):
+    rng = np.random.default_rng(seed)
+    X, means = (rng.integers(-width, width + 1, size=(m, d)).astype(float) for m in (n, K))
+    result = em.hard_em(X, means)
+    labels = None
+    for _ in range(result.num_iter + 1):
+        squares = ((X[:, None] - means) ** 2).sum(axis=2)
+        before, labels = labels, squares.argmin(axis=1)  # the first of equals
+        last = means
+        means = np.array([X[labels == k].mean(axis=0) if (labels == k).any() else means[k] for k in range(K)])
+    np.testing.assert_array_equal(result.labels, labels)
+    np.testing.assert_allclose(result.means, last, atol=1e-12)
+    assert result.converged
+    assert result.num_iter == 0 or (before == labels).all()
+
+
 def test_hard_em_with_ties_and_empty_components():
     result = em.hard_em([[0.0], [1.0]], [[0.5], [0.5], [99.0]])
     np.testing.assert_array_equal(result.labels, [0, 0])
@@ -153,6 +195,28 @@ def test_careful_seeding_finds_far_clusters():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(500, 2)), 100 + rng.normal(size=(3, 2))])
     assert all(em.initial_means(X, 2, np.random.default_rng(k)).max() > 50 for k in range(20))
+
+
+def test_careful_seeding_draws_by_the_squared_distance_from_the_nearest_choice():
+    X = np.array([0.0, 1.0, 3.0, 7.0])
+    expected = dict.fromkeys(itertools.permutations(range(4), 3), 1 / 4)
+    for chosen in expected:
+        for k in (1, 2):
+            squares = np.min([(X - X[j]) ** 2 for j in chosen[:k]], axis=0)
+            expected[chosen] *= squares[chosen[k]] / squares.sum()
+    assert sum(expected.values()) == pytest.approx(1)
+    rng, n = np.random.default_rng(0), 5000
+    seen = Counter(tuple(em.initial_means(X[:, None], 3, rng).ravel()) for _ in range(n))
+    for chosen, p in expected.items():
+        assert seen[tuple(X[list(chosen)])] / n == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / n))
+
+
+def test_of_several_restarts_the_best_is_kept():
+    X, _ = problem(8, 60, 2, 1)
+    rng = np.random.default_rng(0)
+    ends = [em.fit(X, em.initial_means(X, 4, rng)).log_likelihood_trace[-1] for _ in range(5)]
+    best = em.fit_restarts(X, 4, np.random.default_rng(0), num_restarts=5)
+    assert best.log_likelihood_trace[-1] == max(ends) > min(ends) + 0.1
 
 
 def test_single_precision():

@@ -62,12 +62,35 @@ def test_exp_at_the_ends_of_its_range(dtype, largest):
 
 
 @settings(deadline=None)  # the first call compiles
-@given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=1500))
-def test_softplus_sum(values):
+@given(
+    st.lists(st.floats(-1e4, 1e4, width=32), min_size=1, max_size=1500),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_softplus_sum(values, dtype):
     x = np.array(values)
+    unit = np.finfo(dtype).eps
     np.testing.assert_allclose(
-        fast.softplus_sum(x), np.logaddexp(0, x).sum(), rtol=1e-12, atol=1e-15 * x.size
+        fast.softplus_sum(x.astype(dtype)),
+        np.logaddexp(0, x).sum(),
+        rtol=100 * unit,
+        atol=4 * unit * x.size,
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 3000])
+def test_softplus_sum_of_equal_numbers(size, dtype):
+    """Every factor of the products is as large as one can be, or as small."""
+    for value in (0.0, -1e-3, 40.0, -200.0, 1e30 if dtype == np.float32 else 1e300):
+        x = np.full(size, value, dtype)
+        expected = size * np.logaddexp(0, x[0].astype(np.float64))
+        assert fast.softplus_sum(x) == pytest.approx(
+            expected, rel=100 * float(np.finfo(dtype).eps), abs=1e-12
+        )
+    x[0] = np.inf
+    assert fast.softplus_sum(x) == np.inf
+    x[0] = np.nan
+    assert np.isnan(fast.softplus_sum(x))
 
 
 def test_uniform_numbers():
@@ -93,6 +116,16 @@ def test_uniform_numbers():
     counts = np.bincount((u * 256).astype(int).ravel(), minlength=256)
     chi_square = ((counts - u.size / 256) ** 2).sum() / (u.size / 256)
     assert abs(chi_square - 255) < 5 * np.sqrt(2 * 255)
+
+
+def test_generators_start_at_seeds_of_32_bits_that_are_all_different_and_repeat_with_the_seed():
+    states = fast.generators(np.random.default_rng(1), 3, 500)
+    assert (states.shape, states.dtype) == ((3, 4, 500), np.uint32)
+    assert states.min() > 0
+    assert len(np.unique(states)) == states.size
+    for bit in range(32):
+        assert abs((states >> np.uint32(bit) & 1).mean() - 0.5) < 5 * 0.5 / np.sqrt(states.size)
+    np.testing.assert_array_equal(states, fast.generators(np.random.default_rng(1), 3, 500))
 
 
 def test_generator_is_xoshiro128_plus():

@@ -73,6 +73,11 @@ def test_kl_of_equal_distributions_is_not_negative():
     assert 0 <= gibbs.kl(q, q) < 1e-12
 
 
+def test_sums_that_miss_1_by_rounding_give_nothing_below_zero():
+    assert gibbs.entropy([1 + 5e-7]) == 0
+    assert gibbs.kl([1.0], [1 + 5e-7]) == 0
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_both_precisions(dtype):
     q = distribution(np.random.default_rng(1), 50).astype(dtype)
@@ -118,6 +123,36 @@ def test_quickscore_with_certain_diseases_and_sure_symptoms():
     )
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    prior=st.lists(st.sampled_from([0.0, 0.5, 0.9, 1.0]), min_size=1, max_size=3),
+    symptoms=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=3, max_size=3),
+            st.sampled_from([0.0, 1e-4, 0.1, 1.0]),
+            st.sampled_from([-1, 0, 1]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_quickscore_of_certain_and_impossible_links_gives_probabilities_or_a_refusal(prior, symptoms):
+    rows, leak, s = map(np.array, zip(*symptoms, strict=True))
+    Q = rows[:, : len(prior)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_evidence, expected = posterior_by_enumeration(np.array(prior), Q, leak, s)
+    if log_evidence == -np.inf:
+        with pytest.raises(ValueError, match="it is zero"):
+            gibbs.quickscore(prior, Q, leak, s)
+        return
+    result = gibbs.quickscore(prior, Q, leak, s)
+    # Terms of the alternating sum are at most 1, so that an unlikely finding keeps fewer digits.
+    tolerance = 1e-12 + 64 * np.finfo(float).eps / np.exp(log_evidence)
+    assert result.log_evidence == pytest.approx(log_evidence, abs=tolerance)
+    np.testing.assert_allclose(result.posterior, expected, atol=tolerance)
+    assert ((result.posterior >= 0) & (result.posterior <= 1)).all()
+
+
 def test_quickscore_with_no_finding_gives_the_prior():
     prior = np.array([0.1, 0.4])
     result = gibbs.quickscore(prior, np.full((3, 2), 0.5), np.full(3, 0.1), np.full(3, -1))
@@ -133,8 +168,9 @@ def test_the_interpreted_kernel_gives_the_same():
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-def test_quickscore_refuses_what_cancellation_would_spoil():
-    num_positive = 20
+@pytest.mark.parametrize("num_positive", range(5, 21))
+def test_quickscore_refuses_what_cancellation_would_spoil(num_positive):
+    """Their probability is about 1e-15 and less, of which terms near 1 leave no digit, whatever the sign of what is left."""
     with pytest.raises(ValueError, match="lost to cancellation"):
         gibbs.quickscore(
             [0.001],
@@ -164,6 +200,7 @@ ONE = (np.array([0.1]), np.array([[0.5]]), np.array([0.1]), np.array([1]))
         (lambda: gibbs.quickscore(*ONE[:3], [1, 1]), r"s: expected shape \(1,\)"),
         (lambda: gibbs.quickscore([1.2], *ONE[1:]), r"prior: expected probabilities in \[0, 1\]"),
         (lambda: gibbs.quickscore([0.5], [[0.0]], [0.0], [1]), "it is zero"),
+        (lambda: gibbs.quickscore([0.5], [[0.0]], [1.0], [0]), "it is zero"),
         (
             lambda: gibbs.quickscore([0.5], np.full((26, 1), 0.5), np.full(26, 0.5), np.ones(26)),
             "2\\^26 terms",

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lectures_lib import graphical_models as models
+from lectures_lib import uai
 from lectures_lib.graphical_models import BayesNet, FactorGraph, NoisyOr, SigmoidBeliefNet
 from tests.lectures_lib.oracles import log_sum_exp, states_of
 
@@ -109,6 +110,14 @@ def grid_graph(across, down, fields):
     return FactorGraph((2,) * fields.size, tuple(scopes), tuple(tables))
 
 
+def test_the_leaves_of_a_star_are_summed_out_before_its_centre():
+    """In the order of their numbers the centre would come first, with a table over all of the others."""
+    leaves = np.random.default_rng(0).normal(size=(40, 2, 3))
+    graph = FactorGraph((2,) + (3,) * 40, tuple((0, k) for k in range(1, 41)), tuple(leaves))
+    expected = log_sum_exp(np.log(np.exp(leaves).sum(axis=2)).sum(axis=0))
+    assert models.log_partition(graph) == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_dense_graph_is_refused_before_it_fills_the_memory():
     n = 40
     scopes = tuple((i, j) for i in range(n) for j in range(i))
@@ -128,6 +137,15 @@ def test_a_bayes_net_sums_to_one(seed, num_variables):
 
 MODELS = {
     "bayes net": random_net(np.random.default_rng(11), 4),
+    "bayes net with a child before its parents": BayesNet(
+        (2, 3, 2),
+        ((2, 1), (2,), ()),
+        (
+            np.random.default_rng(0).dirichlet(np.ones(2), size=(2, 3)),
+            np.array([[0.2, 0.3, 0.5], [0.7, 0.3, 0.0]]),
+            np.array([0.4, 0.6]),
+        ),
+    ),
     "noisy or": NoisyOr(
         np.array([0.3, 0.6]), np.array([[0.9, 0.2], [0.0, 0.7], [0.4, 0.0]]), np.array([0.1, 0.0, 0.2])
     ),
@@ -151,15 +169,37 @@ def test_ancestral_samples_have_the_enumerated_frequencies(name):
     assert 0.5 * np.abs(frequency - p).sum() < 0.02
 
 
-def test_log_joint_of_one_state_is_a_number():
-    net = MODELS["bayes net"]
-    state = states_of(net.cardinalities)[3]
-    assert models.log_joint(net, state) == models.log_joint(net, state[None])[0]
+class Constant:
+    """A generator whose every number is the same."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self, size):
+        return np.full(size, self.number)
+
+
+def test_no_number_draws_an_impossible_state():
+    """Neither 0 a first state without probability, nor a number near 1 one beyond a table whose sum was rounded down."""
+    for table in ([0.0, 0.5, 0.5, 0.0], [0.0, 0.5, 0.5 - 5e-7, 0.0]):
+        net = BayesNet((4,), ((),), (np.array(table),))
+        assert models.sample(net, 2, Constant(0.0)).tolist() == [[1], [1]]
+        assert models.sample(net, 2, Constant(1 - 2**-53)).tolist() == [[2], [2]]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_joint_of_one_state_is_a_number(name):
+    model = MODELS[name]
+    states = states_of(model.cardinalities if isinstance(model, BayesNet) else (2,) * 5)
+    one = models.log_joint(model, states[3])
+    assert np.ndim(one) == 0
+    assert one == models.log_joint(model, states)[3]
 
 
 def test_a_noisy_or_network_as_a_factor_graph():
     model = MODELS["noisy or"]
     graph = models.to_factor_graph(model)
+    assert graph.scopes == ((0,), (1,), (0, 1, 2), (1, 3), (0, 4))  # a symptom with what may cause it alone
     states = states_of(graph.cardinalities)
     np.testing.assert_allclose(
         np.exp(models.log_unnormalized(graph, states)), np.exp(models.log_joint(model, states)), atol=1e-14
@@ -290,6 +330,12 @@ def test_a_bayes_file_has_the_child_last(file):
     assert np.exp(models.log_partition(models.read_uai(path, {0: 0}))) == pytest.approx(0.475)
 
 
+def test_tables_of_a_bayes_file_come_in_any_order_and_with_rounded_numbers(file):
+    text = "BAYES\n2\n2 3\n2\n1 1\n2 1 0\n3\n 0.333 0.333 0.333\n6\n 0.2 0.8  0.5 0.5  1.0 0.0\n"
+    graph = models.read_uai(file(text))
+    assert np.exp(models.log_partition(models.condition(graph, {0: 0}))) == pytest.approx(0.333 * 1.7)
+
+
 @pytest.mark.parametrize("text", ["1 0 0", "1\n1 0 0\n", "1 0 0\n\n"])
 def test_evidence_files_of_both_forms(file, text):
     graph = models.read_uai(file(BAYES), file(text, "model.evid"))
@@ -306,6 +352,8 @@ def test_a_network_of_37_nodes_survives_the_round_trip(tmp_path):
     net = random_net(np.random.default_rng(37), 37, max_parents=3, window=6)
     graph = models.to_factor_graph(net)
     models.write_uai(graph, tmp_path / "net.uai")
+    for written, table in zip(uai.read_tables(tmp_path / "net.uai").tables, graph.log_tables, strict=True):
+        np.testing.assert_array_equal(written, np.exp(table))
     again = models.read_uai(tmp_path / "net.uai")
     assert models.log_partition(again) == pytest.approx(0.0, abs=1e-9)
     evidence = {5: 1, 20: 0, 36: 1}
@@ -329,6 +377,7 @@ def test_a_network_of_37_nodes_survives_the_round_trip(tmp_path):
         (MARKOV.replace("\n4\n", "\n5\n"), "line 8: expected the number of entries of table 0, 4, got 5"),
         (MARKOV.replace("2.400", "-2.4"), "line 9: expected a number of at least 0 in table 0, got -2.4"),
         (MARKOV.replace("2.400", "nan"), "line 9: expected a number of at least 0 in table 0, got nan"),
+        (MARKOV.replace("2.400", "inf"), "line 9: expected a number of at least 0 in table 0, got inf"),
         (MARKOV.replace("2.400", "x"), "line 9: expected a number of at least 0 in table 0, got 'x'"),
         (MARKOV[:-20], "line 1[56]: expected a number of at least 0 in table 1, got the end of the file"),
         (MARKOV + "7\n", "line 17: expected the end of the file, got '7'"),
@@ -336,6 +385,7 @@ def test_a_network_of_37_nodes_survives_the_round_trip(tmp_path):
             BAYES.replace("0.2 0.8", "0.2 0.7"),
             r"tables\[0\]: expected conditional probabilities that sum to 1",
         ),
+        (BAYES.replace("1 1\n6", "0\n6"), "line 6: expected at least one variable in table 1, got none"),
         (BAYES.replace("2 1 0", "2 0 1"), "one conditional table a variable"),
     ],
 )
@@ -351,6 +401,8 @@ def test_malformed_files_are_refused_with_their_line(file, text, message):
         ("1 5 0", "line 1: expected a variable from 0 to 1, got 5"),
         ("2 0 1 0 0", "expected one state of variable 0, got 1 and 0"),
         ("2 0 1", "line 1: expected one sample of evidence, got 2"),
+        ("1 0 0 7", "line 1: expected the end of the file, got '0'"),
+        ("1\n1 0 0 7", "line 2: expected the end of the file, got '7'"),
         ("3\n1 0 0", "one sample of evidence"),
     ],
 )

@@ -1,5 +1,7 @@
 """The Ising model against sums over all states, published numbers, and one exact method against another."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,17 @@ from tests.lectures_lib.oracles import ising_exponents, log_sum_exp, random_isin
 def test_log_partition_is_the_sum_over_all_states(n):
     J, h = random_ising(np.random.default_rng(n), n)
     assert ising.log_partition(J, h) == pytest.approx(log_sum_exp(ising_exponents(J, h)[1]), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [17, 18])
+def test_more_states_than_chunks(n):
+    """A chain whose spins are numbered in a random order, by its transfer matrices."""
+    rng = np.random.default_rng(n)
+    couplings, fields, order = rng.normal(size=n - 1), rng.normal(size=n), rng.permutation(n)
+    J, h = np.zeros((n, n)), np.empty(n)
+    J[order[1:], order[:-1]] = J[order[:-1], order[1:]] = couplings
+    h[order] = fields
+    assert ising.log_partition(J, h) == pytest.approx(ising.log_partition_chain(couplings, fields), rel=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -107,6 +120,14 @@ def test_strip(shape):
     assert ising.log_partition_strip(across, down, fields) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_strip_may_lie_or_stand():
+    rng = np.random.default_rng(1)
+    across, down, fields = rng.normal(size=(2, 19)), rng.normal(size=(1, 20)), rng.normal(size=(2, 20))
+    assert ising.log_partition_strip(across, down, fields) == pytest.approx(
+        ising.log_partition_strip(down.T, across.T, fields.T), rel=1e-13
+    )
+
+
 def test_strip_with_rows_that_are_rings():
     rng = np.random.default_rng(8)
     across, down, fields = rng.normal(size=(3, 3)), rng.normal(size=(2, 3)), rng.normal(size=(3, 3))
@@ -167,6 +188,44 @@ def test_parameters_whose_sums_overflow_are_refused(call):
         call(1e308)
 
 
+@settings(max_examples=40, deadline=None)
+@given(size=st.integers(2, 4), power=st.integers(-320, 300), negative=st.booleans())
+def test_torus_of_tiny_and_huge_couplings_is_the_sum_over_all_states(size, power, negative):
+    coupling = 10.0**power * (-1 if negative and size % 2 == 0 else 1)
+    J = ising.grid_couplings(size, size, coupling, periodic=True)
+    assert ising.log_partition_torus(size, coupling) == pytest.approx(
+        ising.log_partition(J, np.zeros(size**2)), rel=1e-12
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    scale=st.sampled_from([0.0, 1e-300, 1e-9, 1.0, 50.0, 1e4, 1e300]),
+    seed=st.integers(0, 1000),
+)
+def test_chains_strips_and_moments_of_tiny_and_huge_parameters(shape, scale, seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = shape
+    across, down = scale * rng.normal(size=(rows, columns - 1)), scale * rng.normal(size=(rows - 1, columns))
+    fields = scale * rng.normal(size=shape)
+    index = np.arange(rows * columns).reshape(shape)
+    J = np.zeros((fields.size, fields.size))
+    J[index[:, :-1].ravel(), index[:, 1:].ravel()] = across.ravel()
+    J[index[:-1].ravel(), index[1:].ravel()] = down.ravel()
+    J += J.T
+    s, exponents = ising_exponents(J, fields.ravel())
+    log_z = log_sum_exp(exponents)
+    assert ising.log_partition_strip(across, down, fields) == pytest.approx(log_z, rel=1e-11)
+    if rows == 1:
+        assert ising.log_partition_chain(across[0], fields[0]) == pytest.approx(log_z, rel=1e-11)
+    moments = ising.exact_moments(J, fields.ravel())
+    p = np.exp(exponents - exponents.max())
+    p /= p.sum()
+    np.testing.assert_allclose(moments.mean, p @ s, atol=1e-10)
+    np.testing.assert_allclose(moments.correlation, np.einsum("s,si,sj->ij", p, s, s), atol=1e-10)
+
+
 def test_torus_near_the_critical_point_where_gamma_zero_vanishes():
     near = [ising.log_partition_torus(6, ising.CRITICAL_COUPLING + d) for d in (-1e-9, 0.0, 1e-9)]
     assert np.ptp(near) < 1e-6
@@ -201,28 +260,67 @@ def test_magnetization():
     assert ising.onsager_magnetization(1000.0) == 1.0
 
 
+def probability_of_up(update):
+    """The uniform number below which a spin comes out as +1, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if update(middle) > 0 else (low, middle)
+    return low
+
+
 def test_one_sweep_leaves_the_exact_distribution_as_it_is():
-    """The sweep's transition matrix, built from the kernel's own conditionals, has p as its left eigenvector."""
+    """The sweep's transition matrix, of the kernel's own conditionals, has p as its left eigenvector."""
     J, h = random_ising(np.random.default_rng(4), 4)
     s, exponents = ising_exponents(J, h)
     p = np.exp(exponents - log_sum_exp(exponents))
-    rng = np.random.default_rng(0)
-    start = rng.choice(len(s), size=40_000, p=p)
-    after = np.array([ising.gibbs_sample(J, h, 1, rng, initial=s[k])[0] for k in start[:4000]])
-    bits = ((after > 0) @ (1 << np.arange(3, -1, -1))).astype(int)
-    frequency = np.bincount(bits, minlength=16) / 4000
-    assert np.abs(frequency - p).max() < 4 * np.sqrt(p.max() / 4000)
+
+    def update(state, i, number):
+        uniforms = np.where(state > 0, 0.0, 1.0)  # which leave the other spins as they are
+        uniforms[i] = number
+        after = np.empty((1, 4), np.int8)
+        ising._gibbs_kernel(J, h, state.copy(), uniforms[None], after)
+        assert (np.delete(after[0], i) == np.delete(state, i)).all()
+        return after[0, i]
+
     matrix = np.eye(16)
     for i in range(4):
-        field = h[i] + s @ J[i]
-        up = 1 / (1 + np.exp(-2 * field))
         step = np.zeros((16, 16))
         bit = 1 << (3 - i)
         for k in range(16):
-            step[k, k | bit] += up[k]
-            step[k, k & ~bit] += 1 - up[k]
+            up = probability_of_up(functools.partial(update, s[k], i))
+            step[k, k | bit] += up
+            step[k, k & ~bit] += 1 - up
         matrix = matrix @ step
-    np.testing.assert_allclose(p @ matrix, p, atol=1e-14)
+    np.testing.assert_allclose(p @ matrix, p, atol=1e-13)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_sweep_of_the_torus_draws_from_the_conditionals_of_the_dense_model(size):
+    coupling, field = 0.3, -0.4
+    J, rng = ising.grid_couplings(size, size, coupling, periodic=True), np.random.default_rng(1)
+
+    def update(state, place, number):
+        s, uniforms = state.copy(), np.where(state > 0, 0.0, 1.0)
+        uniforms[place] = number
+        ising._torus_sweep_kernel(s, coupling, field, uniforms)
+        return s[place]
+
+    for state in rng.choice(np.array([-1, 1], np.int8), size=(10, size, size)):
+        for i, place in enumerate(np.ndindex(size, size)):
+            expected = 1 / (1 + np.exp(-2 * (field + J[i] @ state.ravel())))
+            assert probability_of_up(functools.partial(update, state, place)) == pytest.approx(expected)
+
+
+def test_chains_start_where_they_are_told_and_go_on_from_one_piece_of_random_numbers_to_the_next(monkeypatch):
+    cold = ising.grid_couplings(2, 3, 50.0)
+    for start in (np.ones(6), -np.ones(6)):
+        samples = ising.gibbs_sample(cold, np.zeros(6), 3, np.random.default_rng(0), start)
+        np.testing.assert_array_equal(samples, np.tile(start, (3, 1)))
+    J, h = random_ising(np.random.default_rng(3), 5)
+    whole = ising.gibbs_sample(J, h, 11, np.random.default_rng(1))
+    monkeypatch.setattr(ising, "UNIFORMS_AT_ONCE", 15)
+    np.testing.assert_array_equal(ising.gibbs_sample(J, h, 11, np.random.default_rng(1)), whole)
 
 
 def test_gibbs_means():

@@ -151,6 +151,34 @@ def test_the_torus_has_the_fixed_point_of_the_dense_model(dtype, shape):
     assert np.diff(result.bound_trace).min(initial=0.0) > -(1e-3 if dtype == np.float32 else 1e-10)
 
 
+def plain_sweep(mean, fields, coupling, periodic):
+    """A red sweep and a black one by whole arrays, and the largest change."""
+    colour, old = np.indices(mean.shape).sum(axis=0) % 2, mean
+    for k in (0, 1):
+        padded = np.pad(mean, 1, mode="wrap" if periodic else "constant")
+        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+        mean = np.where(colour == k, np.tanh(fields + coupling * around), mean)
+    return mean, np.abs(mean - old).max()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("shape", "periodic"),
+    [
+        *[(shape, False) for shape in [(1, 1), (1, 6), (7, 1), (2, 3), (31, 5), (32, 4), (33, 2), (97, 6)]],
+        *[(shape, True) for shape in [(2, 2), (4, 6), (32, 2), (64, 4), (98, 6), (520, 2)]],
+    ],
+)
+def test_a_sweep_is_that_of_whole_arrays(shape, periodic, dtype):
+    rng = np.random.default_rng(5)
+    fields, mean = rng.normal(size=shape).astype(dtype), rng.uniform(-1, 1, shape).astype(dtype)
+    expected, largest = plain_sweep(mean.astype(np.float64), fields, 0.4, periodic)
+    change = mean_field.sweep_lattice(mean, fields, 0.4, periodic)
+    tolerance = 10 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(mean, expected, atol=tolerance)
+    assert change == pytest.approx(largest, abs=tolerance)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (3, 4)])
 def test_denoising_has_free_edges(shape):
     rng = np.random.default_rng(9)
@@ -222,6 +250,17 @@ def test_forbidden_states_get_no_mass():
     assert result.log_partition_bound <= 0.0
 
 
+@pytest.mark.parametrize("shift", [-5000.0, 5000.0])
+def test_a_constant_in_a_table_with_forbidden_states_shifts_the_bound_alone(shift):
+    table = np.array([[0.2, 0.1], [-np.inf, 0.3]])
+    plain, shifted = (
+        mean_field.fit_factor_graph(FactorGraph((2, 2), ((0, 1),), (table + level,)))
+        for level in (0.0, shift)
+    )
+    assert shifted.log_partition_bound == pytest.approx(plain.log_partition_bound + shift, rel=1e-12)
+    np.testing.assert_allclose(shifted.marginals, plain.marginals, atol=1e-8)
+
+
 def test_a_deterministic_network_with_evidence():
     """An exclusive or with its output seen: the product must pick one of the two explanations."""
     xor = np.full((2, 2, 2), -np.inf)
@@ -251,6 +290,38 @@ def test_a_graph_that_no_product_satisfies_is_refused():
     graph = FactorGraph((2,), ((0,),), (np.array([-np.inf, -np.inf]),))
     with pytest.raises(ValueError, match="avoids its forbidden states"):
         mean_field.fit_factor_graph(graph)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds,
+    shape=st.lists(st.integers(1, 3), min_size=1, max_size=4),
+    scale=st.sampled_from([1e-8, 1.0, 1e4]),
+    zeros=st.booleans(),
+)
+def test_coordinate_update_is_the_exponential_of_the_expected_logarithm(seed, shape, scale, zeros):
+    """Summed state by state; an impossible state counts only where the other factors have mass."""
+    rng = np.random.default_rng(seed)
+    log_p = scale * rng.normal(size=shape)
+    marginals = [rng.dirichlet(np.ones(k)) for k in shape]
+    if zeros:
+        log_p[rng.random(shape) < 0.2] = -np.inf
+        for q in marginals:
+            q[rng.permutation(q.size)[: q.size // 2]] = 0
+            q /= q.sum()
+    for i in range(len(shape)):
+        field = np.zeros(shape[i])
+        for state in np.ndindex(*shape):
+            mass = np.prod([q[x] for j, (q, x) in enumerate(zip(marginals, state, strict=True)) if j != i])
+            if mass > 0:
+                field[state[i]] += mass * log_p[state]
+        if (field == -np.inf).all():
+            with pytest.raises(ValueError, match="some state of coordinate"):
+                mean_field.coordinate_update(log_p, marginals, i)
+        else:
+            expected = np.exp(field - field.max()) / np.exp(field - field.max()).sum()
+            result = mean_field.coordinate_update(log_p, marginals, i)
+            np.testing.assert_allclose(result, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_coordinate_update_with_impossible_states():

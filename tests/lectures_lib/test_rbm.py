@@ -50,6 +50,27 @@ def test_everything_exact_is_the_enumerated_joint(seed, shape, scale):
     assert np.exp(rbm.log_prob(machine, v)).sum() == pytest.approx(1.0, abs=1e-9)
 
 
+def test_all_states_count_up():
+    np.testing.assert_array_equal(rbm.all_states(3), states_of((2, 2, 2)))
+    assert rbm.all_states(0).shape == (1, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_has_its_limits_and_keeps_the_precision(dtype):
+    x = np.array([-np.inf, -1e30, -20, -1, 0, 1e-8, 3, 1e30, np.inf], dtype)
+    result = rbm.sigmoid(x)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result, special.expit(x.astype(np.float64)), rtol=0, atol=np.finfo(dtype).eps)
+
+
+def test_one_array_in_double_precision_makes_all_of_them_so():
+    machine = random_rbm(0, 3, 2, dtype=np.float32)
+    assert {array.dtype for array in rbm.validate(machine)} == {np.dtype(np.float32)}
+    for name in RBM._fields:
+        mixed = machine._replace(**{name: getattr(machine, name).astype(np.float64)})
+        assert {array.dtype for array in rbm.validate(mixed)} == {np.dtype(np.float64)}
+
+
 def test_the_interpreted_kernel_gives_the_same():
     machine = random_rbm(3, 4, 3)
     tops, sums = np.empty(2), np.empty(2)
@@ -110,6 +131,57 @@ def test_contrastive_divergence_with_many_steps_is_the_exact_gradient():
     assert chains.shape == data.shape
 
 
+def test_contrastive_divergence_from_chains_of_another_number():
+    """Biases that leave no choice to the samples: every chain ends where they say."""
+    b, c = np.array([50.0, -50.0, 50.0]), np.array([50.0, -50.0])
+    data, end, h = (
+        np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]),
+        np.array([1.0, 0.0, 1.0]),
+        np.array([1.0, 0.0]),
+    )
+    machine = RBM(np.zeros((3, 2)), b, c)
+    gradient, chains = rbm.cd_gradient(machine, data, 2, np.random.default_rng(0), chains=np.ones((5, 3)))
+    np.testing.assert_array_equal(chains, np.tile(end, (5, 1)))
+    np.testing.assert_allclose(gradient.W, np.outer(data.mean(axis=0) - end, h), atol=1e-12)
+    np.testing.assert_allclose(gradient.b, data.mean(axis=0) - end, atol=1e-12)
+    np.testing.assert_allclose(gradient.c, 0, atol=1e-12)
+
+
+def test_chains_go_on_from_where_they_are_told():
+    """Weights so strong that nothing ever changes, but what the samples show and the units above do."""
+    machine = RBM(200 * np.eye(3), np.full(3, -100.0), np.full(3, -100.0))
+    start = states_of((2, 2, 2)).astype(float)
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(rbm.gibbs_sample(machine, 8, 3, rng, initial=start), start)
+    data = np.ones((2, 3))
+    gradient, chains = rbm.cd_gradient(machine, data, 3, rng, chains=start)
+    np.testing.assert_array_equal(chains, start)
+    np.testing.assert_allclose(gradient.W, 1 - start.T @ start / 8, atol=1e-12)
+    np.testing.assert_allclose(gradient.c, 0.5, atol=1e-12)
+
+
+def test_steps_of_sampling_have_the_exact_transition_probabilities():
+    machine = random_rbm(7, 3, 2)
+    v, h, weights = joint_weights(machine)
+    up = np.exp(weights - special.logsumexp(weights, axis=1, keepdims=True))
+    down = np.exp(weights - special.logsumexp(weights, axis=0)).T
+    p, n = np.linalg.matrix_power(up @ down, 2), 40_000
+    start = np.array([1.0, 0.0, 1.0])
+    samples = rbm.gibbs_sample(machine, n, 2, np.random.default_rng(0), initial=np.tile(start, (n, 1)))
+    frequency = np.bincount((samples @ [4, 2, 1]).astype(int), minlength=8) / n
+    np.testing.assert_allclose(frequency, p[5], atol=4 * 0.5 / np.sqrt(n))
+    gradient, chains = rbm.cd_gradient(machine, np.tile(start, (n, 1)), 2, np.random.default_rng(0))
+    mean = p[5] @ (v[:, :, None] * (up @ h)[:, None, :]).reshape(8, 6)
+    expected = np.outer(start, up[5] @ h) - mean.reshape(3, 2)
+    np.testing.assert_allclose(gradient.W, expected, atol=4 * 0.5 / np.sqrt(n))
+    np.testing.assert_allclose(gradient.c, up[5] @ h - p[5] @ up @ h, atol=4 * 0.5 / np.sqrt(n))
+    # Of the hidden units' last step there are means, not draws.
+    last = rbm.hidden_mean(machine, chains)
+    np.testing.assert_allclose(gradient.c, up[5] @ h - last.mean(axis=0), atol=1e-10)
+    np.testing.assert_allclose(gradient.W, np.outer(start, up[5] @ h) - chains.T @ last / n, atol=1e-10)
+    assert set(np.unique(chains)) == {0.0, 1.0}
+
+
 def test_pseudo_likelihood_is_the_product_of_enumerated_conditionals():
     machine = random_rbm(6, 4, 3)
     v = states_of((2,) * 4).astype(float)
@@ -121,6 +193,8 @@ def test_pseudo_likelihood_is_the_product_of_enumerated_conditionals():
         index[i] = slice(None)
         expected += log_p[tuple(state)] - special.logsumexp(log_p[tuple(index)])
     assert rbm.pseudo_log_likelihood(machine, state) == pytest.approx(expected, abs=1e-12)
+    both = rbm.pseudo_log_likelihood(machine, [state, 1 - state])
+    assert 2 * both == pytest.approx(expected + rbm.pseudo_log_likelihood(machine, 1 - state), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -130,6 +204,38 @@ def test_annealed_importance_sampling_within_three_standard_errors(seed):
     assert abs(estimate.log_partition - rbm.log_partition(machine)) < 3 * estimate.standard_error
     assert 0 < estimate.standard_error < 0.2
     assert estimate.log_weights.shape == (100,)
+
+
+def test_the_estimate_and_its_error_are_those_of_the_weights():
+    machine = random_rbm(3, 6, 4, 0.7)
+    base = np.linspace(-1, 1, 6)
+    log_z, error, logs = rbm.annealed_log_partition(
+        machine, np.random.default_rng(0), num_chains=7, num_temperatures=5, base_bias=base
+    )
+    log_base = np.log1p(np.exp(base)).sum() + 4 * np.log(2)
+    assert log_z == pytest.approx(log_base + special.logsumexp(logs) - np.log(7))
+    assert error == pytest.approx(np.std(np.exp(logs), ddof=1) / np.exp(logs).mean() / np.sqrt(7))
+
+
+def test_a_ladder_of_one_step_weighs_draws_from_the_base():
+    """Without weights and at the base's own bias, what is left is one factor for each hidden bias."""
+    machine = RBM(np.zeros((3, 2)), np.array([1.0, -1.0, 0.5]), np.array([2.0, -3.0]))
+    estimate = rbm.annealed_log_partition(machine, np.random.default_rng(0), num_chains=5, num_temperatures=1)
+    assert estimate.log_partition == pytest.approx(rbm.log_partition(machine), rel=1e-12)
+    assert estimate.standard_error == pytest.approx(0, abs=1e-12)
+    away = rbm.annealed_log_partition(
+        machine, np.random.default_rng(0), num_chains=4000, num_temperatures=1, base_bias=[0.0, 1.0, -1.0]
+    )
+    assert abs(away.log_partition - rbm.log_partition(machine)) < 4 * away.standard_error < 0.2
+
+
+def test_training_starts_at_the_data_s_means_and_small_weights():
+    X = np.tile([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]], (50, 1))
+    start = rbm.fit(X, 400, np.random.default_rng(0), num_epochs=1, learning_rate=1e-12).rbm
+    np.testing.assert_allclose(special.expit(start.b), [100.5 / 101, 0.5 / 101, 0.5, 0.5 / 101], rtol=1e-8)
+    assert start.W.std() == pytest.approx(0.01, rel=0.1)
+    assert start.W.mean() == pytest.approx(0, abs=0.001)
+    np.testing.assert_allclose(start.c, 0, atol=1e-9)
 
 
 def test_annealing_from_another_base_and_in_single_precision():
@@ -426,6 +532,16 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, D, H, options)
     for other in results[1:]:
         assert all(map(np.array_equal, results[0].rbm, other.rbm))
         assert np.array_equal(results[0].reconstruction_errors, other.reconstruction_errors)
+
+
+def test_chains_that_persist_may_be_more_than_the_data():
+    start, X = random_rbm(1, 6, 4, 0.3), (np.random.default_rng(2).random((5, 6)) < 0.4).astype(float)
+    options = {"num_epochs": 3, "batch_size": 12, "momentum": 0.5, "weight_decay": 0.01, "num_steps": 1}
+    options["persistent"] = True
+    result = rbm.fit(X, 4, np.random.default_rng(3), initial=start, learning_rate=0.1, **options)
+    machine, _ = steps_in_numpy(start, X, np.random.default_rng(3), rate=0.1, **options)
+    for ours, theirs in zip(result.rbm, machine, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 def test_a_batch_larger_than_the_data_is_all_of_them():

@@ -183,6 +183,8 @@ def test_zeros_of_densities_on_a_grid():
         q, p = np.log([0.0, 0.5, 0.5, 0.0]), np.log([0.25, 0.25, 0.5, 0.0])
     assert two_kls.kl_grid(q, p, 1.0).kl == pytest.approx(0.5 * np.log(2))
     assert two_kls.kl_grid(p, q, 1.0).kl == np.inf
+    # What is too small for a number counts nothing, even where the other density is zero.
+    assert two_kls.kl_grid([0.0, -800.0], [0.0, -np.inf], 1.0).kl == 0
     # A density may be larger than the largest number, a mass not.
     assert two_kls.kl_grid([-np.log(1e-310)], [712.0], 1e-310).kl == pytest.approx(-712 - np.log(1e-310))
 
@@ -384,9 +386,14 @@ def test_a_density_without_a_minimum_is_not_converged():
     assert not fit.converged
     (fit,) = two_kls.fit_reverse_kl(lambda x: x[:, 0], [[0.0]])
     assert not fit.converged
+    (fit,) = two_kls.fit_reverse_kl(lambda x: -np.log(x[:, 0] ** 2 + 1e-300), [[0.0]])
+    assert not fit.converged
     (fit,) = two_kls.fit_reverse_kl(log_p_of(BIMODAL), [[-1.0]], max_iter=2)
     assert not fit.converged
     assert fit.num_iter == 2
+    # Where a descent was given up is no optimum, so two that stand at one place are kept apart.
+    fits = two_kls.fit_reverse_kl(log_p_of(BIMODAL), [[-1.0], [-1.0]], max_iter=2)
+    assert [other.starts for other in fits] == [(0,), (1,)]
 
 
 def test_too_coarse_a_quadrature_is_not_converged():
