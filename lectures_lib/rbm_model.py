@@ -218,10 +218,8 @@ def _enumerate_kernel(W, inner, outer, fixed, tops, sums):
     n, m = W.shape
     free = n - fixed
     for block in prange(1 << fixed):
-        fields, biases = (
-            np.empty((free + 1, m)),
-            np.empty(free + 1),
-        )  # of the last state with 0, 1, ... free units on
+        # Of the last state with 0, 1, ... free units on.
+        fields, biases = np.empty((free + 1, m)), np.empty(free + 1)
         field, biases[0] = outer.copy(), 0.0
         for k in range(fixed):
             if block >> k & 1:
