@@ -94,6 +94,26 @@ def test_pictures_through_three_layers():
     np.testing.assert_allclose(conv_dbn.features(doubled), 2 * top, rtol=1e-12)
 
 
+def test_pictures_are_as_precise_as_the_most_precise_layer():
+    net = random_net(1)
+    single = net.layers[0]._replace(
+        **{name: getattr(net.layers[0], name).astype(np.float32) for name in "Wbc"}
+    )
+    pictures = conv_dbn.features(ConvDBN((single, net.layers[1])))
+    assert pictures.dtype == np.float64
+    np.testing.assert_allclose(pictures, conv_dbn.features(net), rtol=1e-5, atol=1e-6)
+
+
+def test_of_images_of_equal_strength_the_first_come_first():
+    net, n = random_net(1), 60
+    X = (np.arange(n) % 3)[:, None, None, None] / 2 * np.ones((1, 8, 9))
+    pictures = np.arange(n, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 9), np.uint8)
+    patches = conv_dbn.strongest_patches(net, X, n, pictures=pictures)
+    assert patches.dtype == np.uint8
+    for k, strength in enumerate(conv_dbn.transform(net, X).max(axis=(2, 3)).T):
+        assert patches[k, :, 0, 0, 0].tolist() == sorted(range(n), key=(-strength).__getitem__)
+
+
 def test_strongest_patches_hold_what_a_filter_looks_for():
     """Filters that are pieces of noise find these pieces where they were hidden, through a pooling layer and one above it."""
     rng = np.random.default_rng(0)
@@ -138,6 +158,13 @@ def test_a_unit_at_its_median_is_not_active():
     np.testing.assert_allclose(
         conv_dbn.class_information(activations, labels), mutual_info_score(labels, [0, 0, 0, 1, 1])
     )
+
+
+def test_activations_are_compared_in_double_precision_and_information_is_never_below_zero():
+    activations = np.array([[0.1], [0.0]], np.float32)  # 0.1 is a little more in float32
+    assert conv_dbn.class_information(activations, [0, 1], threshold=0.1) == pytest.approx(np.log(2))
+    labels, independent = np.arange(36) % 3, np.arange(36)[:, None] // 3 % np.arange(2, 9) == 0
+    assert (conv_dbn.class_information(independent, labels, threshold=0.5) >= 0).all()
 
 
 def test_places_go_down_through_pools_of_several_sizes():

@@ -93,6 +93,18 @@ def test_the_kernels_without_numba():
     np.testing.assert_allclose(products, plain_products, rtol=1e-12)
 
 
+def test_the_kernels_read_nothing_beyond_their_arrays(monkeypatch):
+    """Compiled, they would notice nothing; interpreted, they give the same without an error."""
+    rng = np.random.default_rng(0)
+    v, W, h = (rng.normal(size=shape) for shape in [(2, 2, 4, 5), (3, 2, 2, 3), (2, 3, 3, 3)])
+    calls = (_convolution.valid, v, W), (_convolution.transposed, h, W), (_convolution.taps, v, h)
+    compiled = [kernel(a, b) for kernel, a, b in calls]
+    for name in ("_weighted_shifts", "_shifted_products"):
+        monkeypatch.setattr(_convolution, name, getattr(_convolution, name).py_func)
+    for (kernel, a, b), expected in zip(calls, compiled, strict=True):
+        np.testing.assert_allclose(kernel(a, b), expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("pool", [1, 2, 3])
 def test_a_block_is_the_enumerated_softmax(pool):
     machine = random_machine(pool, K=2, L=2, s=2, t=3, pool=pool, scale=2.0)

@@ -126,7 +126,7 @@ def test_a_literal_exponent_without_one_half_lowers_the_likelihood():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_hard_em_is_k_means(seed):
-    X, means = problem(seed, 80, 2, 4)
+    X, means = problem(seed, 80, 2 + 2 * seed, 4)
     result = em.hard_em(X, means)
     peer = KMeans(4, init=means, n_init=1, algorithm="lloyd", tol=0.0, max_iter=1000).fit(X)
     np.testing.assert_allclose(result.means, peer.cluster_centers_, atol=1e-9)
@@ -160,6 +160,13 @@ def test_hard_em_is_a_plain_loop_over_points_of_a_grid_where_many_distances_are_
     np.testing.assert_allclose(result.means, last, atol=1e-12)
     assert result.converged
     assert result.num_iter == 0 or (before == labels).all()
+
+
+def test_hard_em_stops_where_it_is_told():
+    X, means = problem(0, 80, 2, 4)
+    result = em.hard_em(X, means, max_iter=2)
+    assert (result.num_iter, len(result.objective_trace), result.converged) == (2, 3, False)
+    assert em.hard_em(X, means).num_iter > 2
 
 
 def test_hard_em_with_ties_and_empty_components():
@@ -277,6 +284,25 @@ def test_float32_points_are_summed_in_double_precision():
     assert em.m_step(tiny, tiny)[0, 0] == tiny[0, 0]
 
 
+def test_hard_em_adds_up_float32_in_double_precision():
+    """2^24 is where float32 no longer counts by ones: of means over points, and of squares over dimensions."""
+    points = np.array([[2.0**24], *[[1.0]] * 1000], np.float32)
+    assert em.hard_em(points, points[:1]).means[0, 0] == pytest.approx((2.0**24 + 1000) / 1001, rel=1e-7)
+    X, means = np.array([[2.0**12, *[1.0] * 99]], np.float32), np.zeros((1, 100), np.float32)
+    expected = -(2.0**24 + 99) / 2 - 50 * np.log(2 * np.pi)
+    assert em.hard_em(X, means).objective_trace[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_sum_of_logarithms_of_numbers_whose_product_overflows():
+    for size in (1, 2, 3, 64):
+        assert em._sum_of_logs(np.full(size, 1e100), 1e100) == pytest.approx(100 * size * np.log(10))
+
+
+def test_points_are_dealt_out_in_a_bounded_number_of_chunks():
+    sizes = 1, 16 * em.BLOCK, 16 * em.BLOCK + 1, 10**9
+    assert [em._num_chunks(n) for n in sizes] == [1, 1, 2, em.CHUNKS]
+
+
 @pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 1e18), (np.float64, 1e153)])
 def test_huge_coordinates(dtype, huge):
     X, means = np.array([[huge], [0.0], [-huge]], dtype), np.array([[0.0], [huge / 2]], dtype)
@@ -301,8 +327,15 @@ def test_huge_coordinates(dtype, huge):
     ],
 )
 def test_coordinates_whose_squares_overflow_are_refused(call, dtype, huge):
-    X = np.array([[huge], [0.0], [-huge]], dtype)
+    X, zero = np.array([[huge], [0.0], [-huge]], dtype), np.zeros((1, 1), dtype)
+    # Squares that overflow, alone or in their sum.
+    for points in (X, X / huge * np.sqrt(np.finfo(dtype).max) * dtype(0.3)):
+        with pytest.raises(ValueError, match=r"^X: expected points whose squared distances .* finite"):
+            call(points, zero)
+
+
+def test_sums_that_overflow_are_refused():
     with pytest.raises(ValueError, match=r"^X: expected points whose squared distances .* finite"):
-        call(X, np.zeros((1, 1), dtype))
+        em.e_step([[0.0], [1.0]], [[1e200]])
     with pytest.raises(ValueError, match=r"^responsibilities: expected ones whose sums stay finite"):
         em.m_step([[1.0], [2.0]], [[1e308], [1e308]])

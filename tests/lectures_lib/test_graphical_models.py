@@ -323,6 +323,18 @@ def test_a_markov_file(file):
     assert np.exp(models.log_partition(graph)) == pytest.approx(4 * 9.25 + 2.4 * 10 + 9.208)
 
 
+def test_a_markov_file_without_tables_or_with_a_constant_one(file):
+    assert models.log_partition(models.read_uai(file("MARKOV\n2\n2 3\n0\n"))) == pytest.approx(np.log(6))
+    graph = models.read_uai(file("MARKOV\n2\n2 3\n1\n0\n\n1\n 0.5\n"))
+    assert models.log_partition(graph) == pytest.approx(np.log(3))
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path):
+    (tmp_path / "model.uai").write_bytes(b"MARKOV\n\xff\n")
+    with pytest.raises(ValueError, match="line 2: expected the number of variables, at least 1, got"):
+        uai.read_tables(tmp_path / "model.uai")
+
+
 def test_a_bayes_file_has_the_child_last(file):
     path = file(BAYES)
     assert models.log_partition(models.read_uai(path)) == pytest.approx(0.0, abs=1e-12)
@@ -342,7 +354,11 @@ def test_evidence_files_of_both_forms(file, text):
     assert np.exp(models.log_partition(graph)) == pytest.approx(0.475)
 
 
-@pytest.mark.parametrize("text", ["0", "1\n0\n", "", "1 0"])
+def test_what_is_observed_twice_alike_is_observed_once(file):
+    assert uai.read_evidence(file("2 0 1 0 1", "model.evid"), (2, 3)) == {0: 1}
+
+
+@pytest.mark.parametrize("text", ["0", "1\n0\n", "", "1 0", "1"])
 def test_empty_evidence(file, text):
     graph = models.read_uai(file(BAYES), file(text, "model.evid"))
     assert models.log_partition(graph) == pytest.approx(0.0, abs=1e-12)
@@ -368,6 +384,11 @@ def test_a_network_of_37_nodes_survives_the_round_trip(tmp_path):
     [
         ("", "line 1: expected the preamble MARKOV or BAYES, got the end of the file"),
         ("GRAPH\n2", "line 1: expected the preamble MARKOV or BAYES, got 'GRAPH'"),
+        ("MARKOV\n0\n\n0\n", "line 2: expected the number of variables, at least 1, got 0"),
+        (
+            "MARKOV\n64\n" + "2 " * 64 + "\n1\n64 " + " ".join(map(str, range(64))) + "\n0\n",
+            f"line 6: expected the number of entries of table 0, {2**64}, got 0",
+        ),
         (
             MARKOV.replace("2 2 3", "2 0 3"),
             "line 3: expected the number of states of variable 1, at least 1, got 0",
@@ -397,6 +418,7 @@ def test_malformed_files_are_refused_with_their_line(file, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("x 0 0", "line 1: expected one sample of evidence, got 'x'"),
         ("1 0 2", "line 1: expected a state of variable 0, from 0 to 1, got 2"),
         ("1 5 0", "line 1: expected a variable from 0 to 1, got 5"),
         ("2 0 1 0 0", "expected one state of variable 0, got 1 and 0"),
