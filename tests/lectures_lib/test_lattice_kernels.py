@@ -44,6 +44,15 @@ def test_every_second_number(variants, dtype, size, first):
     assert np.array_equal(around, changed)
 
 
+def test_numbers_that_are_not_contiguous_are_refused():
+    near, spread = np.zeros(8), np.zeros(16)[::2]
+    for row, numbers in ((near, spread), (spread, near)):
+        with pytest.raises(TypeError, match="expected contiguous arrays"):
+            take(row, 0, 4, numbers)
+        with pytest.raises(TypeError, match="expected contiguous arrays"):
+            put(numbers, row, 0, 4)
+
+
 def sweep_of_whole_arrays(mean, fields, coupling, periodic):
     """Red, then black, of all spins of a colour at once; the largest change."""
     mode = "wrap" if periodic else "constant"
@@ -73,3 +82,11 @@ def test_sweep(variant, dtype, shape, periodic, num_chunks):
     tolerance = 8 * np.finfo(dtype).eps
     np.testing.assert_allclose(mean, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(largest, change, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("num_chunks", [1, 2])
+def test_the_largest_change_is_seen_wherever_it_is(num_chunks):
+    for place in np.ndindex(5, 4):
+        mean = np.zeros((5, 4))
+        mean[place] = -0.75
+        assert lattice.sweep(mean, np.zeros((5, 4)), 0.0, False, num_chunks) == 0.75

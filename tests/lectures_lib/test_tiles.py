@@ -35,9 +35,9 @@ def test_multiply_tile(dtype, depth, transposed, more):
     a, b = rng.normal(size=(3, 2 + ROWS * 70)), rng.normal(size=(depth + 1) * STRIDE)
     a, b = a.reshape(-1).astype(dtype), b.astype(dtype)
     steps = (1, ROWS) if transposed else (70, 1)
-    tiles = []
+    before, tiles = rng.normal(size=(ROWS + 1, STRIDE)).astype(dtype), []
     for multiply in (multiplied, _tiles.multiply_tile):
-        out = np.full((ROWS + 1, STRIDE), 7, dtype)
+        out = before.copy()
         multiply(depth, a, 2, *steps, b, 5, out.reshape(-1), 3, more)
         tiles.append(out)
     close(*tiles, dtype)
@@ -47,9 +47,10 @@ def test_multiply_tile(dtype, depth, transposed, more):
         else a[2 : 2 + ROWS * 70].reshape(ROWS, 70).T
     )
     right = b[: depth * STRIDE].reshape(depth, STRIDE)[:, 5 : 5 + COLUMNS].astype(np.float64)
-    close(tiles[0][:ROWS, 3 : 3 + COLUMNS], columns[:depth].T @ right + (7 if more else 0), dtype)
-    tiles[0][:ROWS, 3 : 3 + COLUMNS] = 7
-    assert (tiles[0] == 7).all()
+    there = np.s_[:ROWS, 3 : 3 + COLUMNS]
+    close(tiles[0][there], columns[:depth].T @ right + (before[there] if more else 0), dtype)
+    tiles[0][there] = before[there]
+    assert np.array_equal(tiles[0], before)
 
 
 @pytest.mark.parametrize("length", [16, 48, 128])
