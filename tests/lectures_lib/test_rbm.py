@@ -1,5 +1,7 @@
 """The RBM against sums over all joint states, finite differences, scikit-learn, and its own exact quantities."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from sklearn.neural_network import BernoulliRBM
 
 from lectures_lib import _team, rbm
 from lectures_lib._fast_math import generators, uniform
-from lectures_lib._rbm_kernels import WIDTH
+from lectures_lib._rbm_kernels import WIDTH, train
 from lectures_lib._tiles import COLUMNS
 from lectures_lib.rbm import RBM
 from tests.lectures_lib.oracles import log_sum_exp, states_of
@@ -227,6 +229,43 @@ def test_a_ladder_of_one_step_weighs_draws_from_the_base():
         machine, np.random.default_rng(0), num_chains=4000, num_temperatures=1, base_bias=[0.0, 1.0, -1.0]
     )
     assert abs(away.log_partition - rbm.log_partition(machine)) < 4 * away.standard_error < 0.2
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5)])
+def test_annealing_is_that_of_whole_arrays_with_the_same_draws(shape):
+    (W, b, c), base, n = random_rbm(1, *shape), np.linspace(-1, 1, shape[0]), 4
+    rng, betas = np.random.default_rng(2), [0, 0.25, 0.5, 0.75, 1]
+    v = rbm.bernoulli(np.tile(special.expit(base), (n, 1)), rng)
+    state, logs = generators(rng, max(shape)), np.zeros(n)
+
+    def draw(means):
+        return np.array([[uniform(state, j) < mean for j, mean in enumerate(row)] for row in means]) * 1.0
+
+    for before, beta in itertools.pairwise(betas):
+        field = v @ W + c
+        logs += (beta - before) * v @ (b - base)
+        logs += (np.logaddexp(0, beta * field) - np.logaddexp(0, before * field)).sum(axis=1)
+        h = draw(special.expit(beta * field))
+        v = draw(special.expit(beta * (h @ W.T + b) + (1 - beta) * base))
+    estimate = rbm.annealed_log_partition(
+        RBM(W, b, c), np.random.default_rng(2), num_chains=n, num_temperatures=4, base_bias=base
+    )
+    np.testing.assert_allclose(estimate.log_weights, logs, rtol=1e-11)
+
+
+def test_means_of_many_data_in_single_precision_are_added_up_in_double():
+    X = np.full((100_000, 2), 0.1, np.float32)
+    b = rbm._initial_machine(X, 1, np.random.default_rng(0), np.float32).b
+    np.testing.assert_allclose(special.expit(b), 10_000.5 / 100_001, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint32])
+@pytest.mark.parametrize("shape", [(1,), (1, 5), (2, 3, 700)])
+def test_working_arrays_are_zeros_that_begin_with_a_page(shape, dtype):
+    array = rbm._pages(shape, dtype)
+    assert (array.shape, array.dtype, array.flags.c_contiguous) == (shape, dtype, True)
+    assert array.ctypes.data % 4096 == 0
+    assert not array.any()
 
 
 def test_training_starts_at_the_data_s_means_and_small_weights():
@@ -458,7 +497,7 @@ def steps_in_numpy(
     return (W, b, c), errors
 
 
-SHAPES = [(1, 1), (5, 2), (6, 37), (37, 6), (33, 300), (300, 33)]
+SHAPES = [(1, 1), (5, 2), (6, 37), (37, 6), (20, 30), (33, 300), (300, 33)]
 
 
 @pytest.mark.parametrize(("D", "H"), SHAPES)
@@ -507,8 +546,10 @@ def test_epochs_that_go_into_the_kernel_together_change_no_bit(monkeypatch, D, H
     apart = fit(lambda epoch: heard.append((epoch.number, epoch.reconstruction_error)))
     monkeypatch.setattr(rbm, "AT_ONCE", 2 * len(X) * max(D * H, 4096))
     by_twos = fit()
-    assert calls == [5, 1, 1, 1, 1, 1, 2, 2, 1]
-    for other in (apart, by_twos):
+    monkeypatch.setattr(rbm, "AT_ONCE", 1)  # less than an epoch
+    by_ones = fit()
+    assert calls == [5, 1, 1, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1, 1]
+    for other in (apart, by_twos, by_ones):
         assert all(map(np.array_equal, together.rbm, other.rbm))
         assert np.array_equal(together.reconstruction_errors, other.reconstruction_errors)
     assert heard == list(enumerate(apart.reconstruction_errors, 1))
@@ -528,10 +569,36 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, dtype, D, H, options)
     for count in (1, 2, 3, 4):
         monkeypatch.setattr(_team, "num_threads", lambda count=count: count)
         results.append(rbm.fit(X, H, np.random.default_rng(3), num_epochs=2, batch_size=30, **options))
-    assert sizes == [1, 2, 3, 4]
+    monkeypatch.setattr(rbm, "ENOUGH", np.inf)
+    rbm.fit(X, H, np.random.default_rng(3), num_epochs=1, batch_size=30, **options)
+    assert sizes == [1, 2, 3, 4, 1]
     for other in results[1:]:
         assert all(map(np.array_equal, results[0].rbm, other.rbm))
         assert np.array_equal(results[0].reconstruction_errors, other.reconstruction_errors)
+
+
+def test_data_of_any_layout_train_with_the_kernel_that_is_compiled_already():
+    X = np.random.default_rng(0).integers(2, size=(10, 6)).astype(float)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    fits = [rbm.fit(X, 3, np.random.default_rng(1))]
+    kernels = list(train.signatures)
+    fits += [rbm.fit(other, 3, np.random.default_rng(1)) for other in (np.asfortranarray(X), frozen)]
+    assert train.signatures == kernels
+    for other in fits[1:]:
+        assert all(map(np.array_equal, fits[0].rbm, other.rbm))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_training_that_diverges_is_refused(dtype):
+    with pytest.raises(ValueError, match=r"^rbm\.[Wbc]: expected finite numbers"):
+        rbm.fit(
+            BARS.astype(dtype),
+            3,
+            np.random.default_rng(0),
+            learning_rate=float(np.finfo(dtype).max),
+            momentum=0.9,
+        )
 
 
 def test_chains_that_persist_may_be_more_than_the_data():

@@ -67,12 +67,23 @@ def test_the_number_of_threads_is_that_of_numba():
         numba.set_num_threads(before)
 
 
+def test_without_numba_there_is_one_thread(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    assert _team.num_threads() == 1
+
+
 FORK = """
 import os, sys
+import numba
 import numpy as np
 from lectures_lib import rbm
+rbm.ENOUGH = 1  # so that the work is shared among threads
 X = (np.random.default_rng(0).random((100, 20)) < 0.5).astype(float)
 W = [rbm.fit(X, 200, np.random.default_rng(0), num_epochs=1).rbm.W]
+try:
+    sys.exit(f"Numba's own threads were started: {numba.threading_layer()}")
+except ValueError:
+    pass
 child = os.fork()
 if child == 0:
     same = np.array_equal(W[0], rbm.fit(X, 200, np.random.default_rng(0), num_epochs=1).rbm.W)
