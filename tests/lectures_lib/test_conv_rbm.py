@@ -136,6 +136,30 @@ def test_energy_is_the_definition():
         np.testing.assert_allclose(conv_rbm.energy(machine, v, h), expected, rtol=1e-12)
 
 
+def test_energies_of_float32_images_are_added_up_in_double_precision():
+    """2^24 is where float32 no longer counts by ones."""
+    zero, h = np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 5, 5))
+    machine = ConvRBM(zero, np.ones(1, np.float32), np.full(1, -1e4, np.float32), 1, True)
+    for large in (2.0**12, 2.0**24):
+        v = np.ones((1, 1, 5, 5), np.float32)
+        v[0, 0, 0, 0] = large
+        expected = 0.5 * (large**2 + 24) - (large + 24)
+        assert conv_rbm.energy(machine, v, h)[0] == expected
+        assert conv_rbm.free_energy(machine, v)[0] == expected
+
+
+def test_a_unit_of_no_probability_is_never_drawn():
+    class Least:
+        @staticmethod
+        def random(shape, dtype):
+            return np.zeros(shape, dtype)
+
+    field = np.array([[-1e4, -1e4, -1e4, 5.0], [-1e4, -1e4, 0.0, -1e4]])[None, None]
+    hidden, pooled = conv_rbm_model.draw_units(field, 2, Least())
+    assert hidden[0, 0].tolist() == [[0, 0, 0, 1], [0, 0, 0, 0]]
+    assert pooled[0, 0].tolist() == [[0, 1]]
+
+
 @pytest.mark.parametrize("gaussian", [False, True])
 def test_free_energy_sums_over_the_hidden_states(gaussian):
     machine = random_machine(4, K=2, L=1, gaussian=gaussian)
@@ -196,6 +220,7 @@ def test_draws_have_the_frequencies_of_the_conditionals():
         np.testing.assert_allclose(back.mean(axis=0), mean[0], atol=5 / np.sqrt(n))
         if gaussian:
             np.testing.assert_allclose(back.var(axis=0), 1, atol=0.05)
+            assert back.var(axis=0).mean() == pytest.approx(1, abs=0.01)
         else:
             assert set(np.unique(back)) == {0.0, 1.0}
 
@@ -474,6 +499,9 @@ FIT = {"X": np.zeros((2, 1, 6, 6)), "num_filters": 2, "filter_size": 3, "rng": R
         (lambda: conv_rbm.visible_mean(M, np.zeros((1, 3, 2, 2))), r"h: expected numbers of shape \(n, 2"),
         (lambda: conv_rbm.visible_mean(M, np.zeros((1, 2, 3, 2))), "h: expected sides that are multiples"),
         (lambda: conv_rbm.visible_mean(M, np.full((1, 2, 2, 2), 2)), r"h: expected units in \[0, 1\]"),
+        (lambda: conv_rbm.hidden_mean(M, np.zeros((1, 1, 3, 4))), "positive multiples of the pool size 2"),
+        (lambda: conv_rbm.hidden_mean(M, np.zeros((1, 1, 3, 1))), "positive multiples of the pool size 2"),
+        (lambda: conv_rbm.visible_mean(M, np.zeros((1, 2, 2, 3))), "h: expected sides that are multiples"),
         (lambda: conv_rbm.energy(M, V, np.ones((1, 2, 2, 2))), "at most one on in a block"),
         (lambda: conv_rbm.energy(M, V, np.full((1, 2, 2, 2), 0.5)), "units of 0 and 1"),
         (lambda: conv_rbm.energy(M, V, np.zeros((2, 2, 2, 2))), r"h: expected shape \(1, 2, 2, 2\)"),
