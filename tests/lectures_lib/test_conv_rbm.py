@@ -258,6 +258,34 @@ def test_contrastive_divergence_averages_to_its_expectation(num_steps):
     assert units.hidden[0, 0, 0, 0] == pytest.approx(p_h[1])
 
 
+def test_hidden_units_see_the_means_of_the_last_step_and_the_first_reconstruction_is_returned():
+    machine, data = random_machine(2, K=2), np.random.default_rng(1).integers(2, size=(4, 1, 5, 5))
+    gradient, first, units = conv_rbm.cd_gradient(machine, data, 1, np.random.default_rng(0))
+    down = conv_rbm.hidden_mean(machine, first).hidden
+    np.testing.assert_allclose(gradient.c, (units.hidden - down).sum(axis=(2, 3)).mean(axis=0), atol=1e-12)
+    np.testing.assert_array_equal(conv_rbm.cd_gradient(machine, data, 3, np.random.default_rng(0))[1], first)
+
+
+def test_one_array_in_double_precision_makes_all_of_them_so():
+    machine = random_machine(0, dtype=np.float32)
+    assert conv_rbm.validate(machine).W.dtype == np.float32
+    for name in "Wbc":
+        mixed = machine._replace(**{name: getattr(machine, name).astype(np.float64)})
+        assert {array.dtype for array in conv_rbm.validate(mixed)[:3]} == {np.dtype(np.float64)}
+
+
+def test_energies_and_means_that_overflow_are_refused():
+    machine = ConvRBM(np.zeros((1, 1, 1, 1)), np.zeros(1), np.zeros(1), 1, True)
+    v, h = np.full((1, 1, 2, 2), 1e200), np.ones((1, 1, 2, 2))
+    for call in (
+        lambda: conv_rbm.energy(machine, v, h),
+        lambda: conv_rbm.free_energy(machine, v),
+        lambda: conv_rbm.visible_mean(machine._replace(W=np.full((1, 1, 2, 2), 1e308)), h),
+    ):
+        with pytest.raises(ValueError, match="crbm: expected parameters whose sums stay finite"):
+            call()
+
+
 def test_steps_of_sampling_keep_the_machines_own_distribution():
     """Started at exact draws from the machine, contrastive divergence is zero on average."""
     machine = random_machine(9, K=1, scale=0.8)
@@ -503,6 +531,7 @@ FIT = {"X": np.zeros((2, 1, 6, 6)), "num_filters": 2, "filter_size": 3, "rng": R
         (lambda: conv_rbm.hidden_mean(M, np.zeros((1, 1, 3, 1))), "positive multiples of the pool size 2"),
         (lambda: conv_rbm.visible_mean(M, np.zeros((1, 2, 2, 3))), "h: expected sides that are multiples"),
         (lambda: conv_rbm.energy(M, V, np.ones((1, 2, 2, 2))), "at most one on in a block"),
+        (lambda: conv_rbm.energy(M, V, np.eye(2)[None, None].repeat(2, axis=1)), "at most one on in a block"),
         (lambda: conv_rbm.energy(M, V, np.full((1, 2, 2, 2), 0.5)), "units of 0 and 1"),
         (lambda: conv_rbm.energy(M, V, np.zeros((2, 2, 2, 2))), r"h: expected shape \(1, 2, 2, 2\)"),
         (lambda: conv_rbm.cd_gradient(M, V, 0, RNG), "num_steps: expected at least 1"),
