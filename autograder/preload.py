@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker, util
@@ -80,14 +81,16 @@ def _fork(path: str, arguments: Sequence[str], descriptors: Sequence[int]) -> in
     pid = os.fork()
     if pid:
         return pid
+    status = 1
     try:
         _close_except(descriptors)
         exec(arguments[-1], {})  # after the options of the interpreter and "-c"
     except SystemExit:
-        os._exit(0)
-    except BaseException:  # noqa: BLE001 - no error may carry this copy on into the program that it was forked from
-        traceback.print_exc()
-    os._exit(1)
+        status = 0
+    finally:  # whatever happened, this copy does not go on into the program that it was forked from
+        if sys.exception():
+            traceback.print_exc()
+        os._exit(status)
 
 
 def _close_except(descriptors: Iterable[int]) -> None:

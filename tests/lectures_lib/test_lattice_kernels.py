@@ -17,11 +17,6 @@ def put(*arguments):
     lattice.put_every_second(*arguments)
 
 
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
-def dtype(request):
-    return request.param
-
-
 # Around one and two blocks of 8 or 16 pairs: what fills no block goes number by number.
 SIZES = [1, 2, 3, 15, 16, 17, 18, 31, 32, 33, 34, 63, 64, 65, 67]
 

@@ -423,7 +423,7 @@ def test_bad_arguments_are_refused(call, message):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("num_steps", [1, 2])
-def test_steps_of_training_are_those_of_the_definition(dtype, persistent, num_steps):
+def test_training_that_leaves_the_samples_no_choice_has_a_known_gradient(dtype, persistent, num_steps):
     """Biases that leave no choice to the samples make the gradient a known one, in the short last batch too."""
     b, c = np.array([50.0, -50.0, 50.0]), np.array([50.0, -50.0])
     start = rbm.RBM(np.zeros((3, 2)), b, c)
@@ -435,19 +435,10 @@ def test_steps_of_training_are_those_of_the_definition(dtype, persistent, num_st
             W_speed = momentum * W_speed + rate * (np.outer(x - back, h) - decay * W)
             b_speed = momentum * b_speed + rate * (x - back)
             W, b = W + W_speed, b + b_speed
-    result = rbm.fit(
-        np.array([x, x, x], dtype=dtype),
-        2,
-        np.random.default_rng(3),
-        num_epochs=2,
-        batch_size=2,
-        learning_rate=lambda epoch: rates[epoch],
-        momentum=momentum,
-        weight_decay=decay,
-        num_steps=num_steps,
-        persistent=persistent,
-        initial=start,
-    )
+    options = {"num_epochs": 2, "batch_size": 2, "momentum": momentum, "weight_decay": decay}
+    options |= {"num_steps": num_steps, "persistent": persistent, "learning_rate": rates.__getitem__}
+    X = np.array([x, x, x], dtype)
+    result = rbm.fit(X, 2, np.random.default_rng(3), initial=start, **options)
     np.testing.assert_allclose(result.rbm.W, W, atol=1e-6)
     np.testing.assert_allclose(result.rbm.b, b, atol=1e-5)
     np.testing.assert_allclose(result.rbm.c, c, atol=1e-6)

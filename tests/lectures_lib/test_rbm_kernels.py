@@ -24,11 +24,6 @@ def variant(request):
     return (lambda kernel: kernel) if request.param == "compiled" else (lambda kernel: kernel.py_func)
 
 
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
-def dtype(request):
-    return request.param
-
-
 def close(ours, formula, dtype):
     tolerance = 200 * np.finfo(dtype).eps
     np.testing.assert_allclose(ours, formula, rtol=tolerance, atol=tolerance)

@@ -18,11 +18,6 @@ def dotted(*operands):
     _tiles.dot_tile(*operands)
 
 
-@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
-def dtype(request):
-    return request.param
-
-
 def close(ours, theirs, dtype):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=100 * np.finfo(dtype).eps)
 

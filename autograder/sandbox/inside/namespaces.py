@@ -11,6 +11,7 @@ import os
 import random
 import resource
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -58,9 +59,10 @@ def start(
             if isolation == "nested":
                 _keep_user(user, group)
             _keep(serve, [*keep, writing], writing, limits, isolation, size)
-        except BaseException as error:  # noqa: BLE001 - no error may carry this fork on into the server's code: the pipe tells the server
-            os.write(writing, f"error {error!r}\n".encode())
-        os._exit(1)
+        finally:  # whatever happened, this fork does not go on into the server's code: the pipe tells the server
+            if error := sys.exception():
+                os.write(writing, f"error {error!r}\n".encode())
+            os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         lines = pipe.read().splitlines()
