@@ -1,13 +1,26 @@
-"""Checks of arguments that several modules share; each returns the array in the form that kernels want."""
+"""Checks of arguments that several modules share, and what a damaged file is known by."""
 
 from __future__ import annotations
 
 import operator
+import zipfile
+import zlib
 
 import numpy as np
 
 SYMMETRY_RTOL = 1e-10
 """Couplings computed in float64 by different orders of summation agree to this; real asymmetry is far larger."""
+
+DAMAGED_ARCHIVE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,  # zipfile, for what it can't read, and json, for what is nested too deeply
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an .npz raises that is none, or damaged."""
 
 
 def whole(**numbers) -> None:

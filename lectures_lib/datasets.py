@@ -15,14 +15,12 @@ import itertools
 import os
 import tempfile
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lectures_lib._validation import real_array, whole
+from lectures_lib._validation import DAMAGED_ARCHIVE, real_array, whole
 from lectures_lib.drawn_objects import DrawnObjects, drawn_objects
 from lectures_lib.graphical_models import NoisyOr
 
@@ -349,9 +347,8 @@ def whiten(images) -> np.ndarray:
     images = real_array("images", images, 3)
     if images.size == 0:
         raise ValueError(f"images: expected at least one pixel, got shape {images.shape}")
-    images = np.ldexp(
-        images, -np.frexp(np.abs(images).max())[1]
-    )  # to 1 or less, by a power of two: squares stay in range
+    # To 1 or less, by a power of two: squares stay in range.
+    images = np.ldexp(images, -np.frexp(np.abs(images).max())[1])
     white = np.stack([_whitened(image - image.mean()) for image in images])
     scale = np.sqrt(np.mean(white**2))
     return white / scale if scale > ROUNDING * np.abs(images).max() else np.zeros_like(white)
@@ -416,15 +413,7 @@ def mnist(cache=None) -> Labelled:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 pixels, labels = saved["pixels"], saved["labels"]
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            RuntimeError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except DAMAGED_ARCHIVE as error:
             raise OSError(
                 f"mnist: expected pixels and labels in {path}, got {error}; delete the file and try again"
             ) from error

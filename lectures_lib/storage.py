@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from lectures_lib import conv_dbn, conv_rbm, dbn, em, graphical_models, mean_field, rbm, two_kls
+from lectures_lib._validation import DAMAGED_ARCHIVE
 
 __all__ = [
     "load",
@@ -54,19 +53,7 @@ NAMES = {model: name for name, model in MODELS.items()}
 
 VERSION = 1
 
-NO_MODEL = (
-    OSError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-    RuntimeError,  # zipfile, for what it can't read, and json, for what is nested too deeply
-    zipfile.BadZipFile,
-    zlib.error,
-)
+NO_MODEL = (*DAMAGED_ARCHIVE, IndexError, TypeError, AttributeError, OverflowError)
 """What reading a damaged or foreign file raises, somewhere on the way through zipfile, NumPy, json and `_decode`."""
 
 
